@@ -1,0 +1,148 @@
+import { type Address, type Hex, hexToBytes } from 'viem'
+import type { Cancel, Payment } from './typed-data.ts'
+
+/**
+ * The argument of `settle(bytes)`: tightly packed, big-endian, no padding.
+ *
+ * | part | bytes |
+ * |---|---|
+ * | version (1) | 1 |
+ * | token | 20 |
+ * | baseDeadline, unix seconds | 5 |
+ * | payeeCount, paymentCount, cancelCount | 2 + 2 + 2 |
+ * | anchor: audit word, in the batch's event | 32 |
+ * | payees: payeeCount × address | 20 each |
+ * | payments: r 32, vs 32 (EIP-2098), amount 6 (× the token's scale), nonce 4, deadline − baseDeadline 2, payee index 2, payer 20, orderRef 8 | 106 each |
+ * | cancels: r 32, vs 32, nonce 4, deadline − baseDeadline 2, payer 20 | 90 each |
+ *
+ * The result bitmap counts payments first, then cancels; bit i is byte i / 8, value 1 << (i % 8), set if it took effect.
+ */
+export const packedVersion = 1
+export const headerBytes = 64
+export const payeeBytes = 20
+export const paymentBytes = 106
+export const cancelBytes = 90
+
+/** Largest packed amount, before the token's scale: 6 bytes. */
+export const packedAmountMax = 2n ** 48n - 1n
+export const intentNonceMax = 2n ** 32n - 1n
+export const deadlineSpreadSecondsMax = 65_535n
+export const recordCountMax = 65_535
+
+/** 64 bytes, EIP-2098: the y parity rides in the highest bit of s. */
+export type CompactSignature = Hex
+
+export type SignedPayment = Payment & { readonly signature: CompactSignature }
+export type SignedCancel = Cancel & { readonly signature: CompactSignature }
+export type Batch = {
+  readonly token: Address
+  /** Atomic units per packed unit, a power of ten: 1 for USDC, 10^12 for 18-decimal tokens. */
+  readonly scale: bigint
+  readonly anchor: Hex
+  readonly payments: readonly SignedPayment[]
+  readonly cancels: readonly SignedCancel[]
+}
+
+/** True if `amount` fits a packed record of a token with this scale exactly. */
+export function isRepresentable(amount: bigint, scale: bigint): boolean {
+  return amount > 0n && amount % scale === 0n && amount / scale <= packedAmountMax
+}
+
+/** @throws RangeError if a field does not fit: callers check at accept, so this is a broken promise, not bad input. */
+export function encodeBatch(batch: Batch): Hex {
+  const records = [...batch.payments, ...batch.cancels]
+  const baseDeadline = records.reduce((low, r) => (r.deadline < low ? r.deadline : low), records[0]?.deadline ?? 0n)
+  const payees = [...new Set(batch.payments.map((p) => p.payee.toLowerCase() as Address))]
+  const indexOf = new Map(payees.map((payee, index) => [payee, index]))
+
+  const parts = [
+    word(packedVersion, 1),
+    hexOf(batch.token, 20),
+    word(baseDeadline, 5),
+    word(payees.length, 2),
+    word(batch.payments.length, 2),
+    word(batch.cancels.length, 2),
+    hexOf(batch.anchor, 32),
+    ...payees.map((payee) => hexOf(payee, 20)),
+  ]
+  for (const p of batch.payments) {
+    if (!isRepresentable(p.amount, batch.scale)) throw new RangeError(`amount ${p.amount} at scale ${batch.scale}`)
+    parts.push(
+      hexOf(p.signature, 64),
+      word(p.amount / batch.scale, 6),
+      word(p.nonce, 4),
+      word(p.deadline - baseDeadline, 2),
+      word(indexOf.get(p.payee.toLowerCase() as Address) ?? -1, 2),
+      hexOf(p.payer, 20),
+      hexOf(p.orderRef, 8),
+    )
+  }
+  for (const c of batch.cancels) {
+    parts.push(hexOf(c.signature, 64), word(c.nonce, 4), word(c.deadline - baseDeadline, 2), hexOf(c.payer, 20))
+  }
+  return `0x${parts.join('')}`
+}
+
+export type DecodedBatch = Omit<Batch, 'scale'>
+
+/** Reads a blob back, for auditors and for batches that another sender broadcast. @throws RangeError if malformed. */
+export function decodeBatch(blob: Hex, scale: bigint): DecodedBatch {
+  const hex = blob.slice(2).toLowerCase()
+  let at = 0
+  const take = (bytes: number): string => {
+    const part = hex.slice(at, at + bytes * 2)
+    if (part.length !== bytes * 2) throw new RangeError(`blob ends at byte ${hex.length / 2}, wanted ${at / 2 + bytes}`)
+    at += bytes * 2
+    return part
+  }
+  const number = (bytes: number): bigint => BigInt(`0x${take(bytes)}`)
+  const address = (): Address => `0x${take(20)}`
+
+  const version = number(1)
+  if (version !== BigInt(packedVersion)) throw new RangeError(`packed version ${version}, this is ${packedVersion}`)
+  const token = address()
+  const baseDeadline = number(5)
+  const payeeCount = Number(number(2))
+  const paymentCount = Number(number(2))
+  const cancelCount = Number(number(2))
+  const anchor: Hex = `0x${take(32)}`
+  const payees = Array.from({ length: payeeCount }, address)
+
+  const payments = Array.from({ length: paymentCount }, (): SignedPayment => {
+    const signature: Hex = `0x${take(64)}`
+    const amount = number(6) * scale
+    const nonce = number(4)
+    const deadline = baseDeadline + number(2)
+    const index = Number(number(2))
+    const payee = payees[index]
+    if (payee === undefined) throw new RangeError(`payee index ${index} of ${payeeCount}`)
+    return { signature, amount, nonce, deadline, payee, payer: address(), orderRef: `0x${take(8)}`, token }
+  })
+  const cancels = Array.from({ length: cancelCount }, (): SignedCancel => {
+    const signature: Hex = `0x${take(64)}`
+    return { signature, nonce: number(4), deadline: baseDeadline + number(2), payer: address(), token }
+  })
+  if (at !== hex.length) throw new RangeError(`${(hex.length - at) / 2} bytes after the last record`)
+  return { token, anchor, payments, cancels }
+}
+
+/** One boolean per record, payments first, then cancels. @throws RangeError if the bitmap is too short. */
+export function decodeResults(bitmap: Hex, count: number): readonly boolean[] {
+  const bytes = hexToBytes(bitmap)
+  return Array.from({ length: count }, (_, i) => {
+    const byte = bytes[i >> 3]
+    if (byte === undefined) throw new RangeError(`bitmap of ${bytes.length} bytes for ${count} records`)
+    return ((byte >> (i & 7)) & 1) === 1
+  })
+}
+
+function word(value: bigint | number, bytes: number): string {
+  const hex = BigInt(value).toString(16)
+  if (BigInt(value) < 0n || hex.length > bytes * 2) throw new RangeError(`${value} does not fit ${bytes} bytes`)
+  return hex.padStart(bytes * 2, '0')
+}
+
+function hexOf(value: Hex, bytes: number): string {
+  if (value.length !== 2 + bytes * 2) throw new RangeError(`${value.length / 2 - 1} bytes where ${bytes} belong`)
+  return value.slice(2).toLowerCase()
+}

@@ -1,0 +1,191 @@
+import {
+  type Address,
+  concat,
+  encodeAbiParameters,
+  type Hex,
+  hashDomain,
+  keccak256,
+  parseAbiParameters,
+  stringToHex,
+} from 'viem'
+
+/**
+ * Everything that is ever signed, as EIP-712 structs. Flat, so that a wallet can show every field; no spaces in any
+ * string, because one wallet turns them into "+". The contract and the vectors in `test/vectors` pin each type.
+ * @see EIP-712
+ */
+export const types = {
+  /** Signed by the payer. `amount` in atomic units; `deadline` in unix seconds, inclusive; `orderRef` zero without an order. */
+  Payment: [
+    { name: 'payer', type: 'address' },
+    { name: 'payee', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'amount', type: 'uint256' },
+    { name: 'nonce', type: 'uint256' },
+    { name: 'deadline', type: 'uint256' },
+    { name: 'orderRef', type: 'bytes8' },
+  ],
+  /** Signed by the payer: burns one intent nonce on chain. Only the bound relayer may send it. */
+  Cancel: [
+    { name: 'payer', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'nonce', type: 'uint256' },
+    { name: 'deadline', type: 'uint256' },
+  ],
+  /** Signed by the payee: agrees that a payment ICE has promised may be cancelled. Checked off chain only. */
+  CancelConsent: [{ name: 'paymentDigest', type: 'bytes32' }],
+  /** ICE's promise for one accepted payment: a leaf of the tree whose root `AcknowledgementRoot` signs. */
+  Acknowledgement: [
+    { name: 'paymentDigest', type: 'bytes32' },
+    { name: 'orderHash', type: 'bytes32' },
+    { name: 'fee', type: 'uint256' },
+    { name: 'guarantee', type: 'uint8' },
+    { name: 'acceptedAt', type: 'uint256' },
+    { name: 'settleBy', type: 'uint256' },
+  ],
+  /** Signed by the short-lived acknowledgement key, once per group of accepted payments. */
+  AcknowledgementRoot: [{ name: 'root', type: 'bytes32' }],
+  /** Signed by the relayer's acknowledgement authority (in an HSM or KMS): certifies a short-lived key. */
+  AcknowledgementKey: [
+    { name: 'relayerId', type: 'uint32' },
+    { name: 'key', type: 'address' },
+    { name: 'notBefore', type: 'uint256' },
+    { name: 'notAfter', type: 'uint256' },
+  ],
+} as const
+
+/** The EIP-712 domain of one vault. A signature made for one vault or chain is worthless on any other. */
+export type Domain = {
+  readonly name: 'ICESettlement'
+  readonly version: '1'
+  readonly chainId: number
+  readonly verifyingContract: Address
+}
+
+export function domainOf({ chainId, vault }: { chainId: number; vault: Address }): Domain {
+  return { name: 'ICESettlement', version: '1', chainId, verifyingContract: vault }
+}
+
+export type Payment = {
+  readonly payer: Address
+  readonly payee: Address
+  readonly token: Address
+  readonly amount: bigint
+  readonly nonce: bigint
+  readonly deadline: bigint
+  readonly orderRef: Hex
+}
+export type Cancel = Pick<Payment, 'payer' | 'token' | 'nonce' | 'deadline'>
+export type AcknowledgementKey = {
+  readonly relayerId: number
+  readonly key: Address
+  readonly notBefore: bigint
+  readonly notAfter: bigint
+}
+
+/** 0: may still fail and be corrected. 1: backed by finalized money in the vault; enforceable on chain after `settleBy`. */
+export const guarantees = { optimistic: 0, collateralised: 1 } as const
+export type Guarantee = keyof typeof guarantees
+
+export type Acknowledgement = {
+  readonly paymentDigest: Hex
+  readonly orderHash: Hex
+  readonly fee: bigint
+  readonly guarantee: Guarantee
+  readonly acceptedAt: bigint
+  readonly settleBy: bigint
+}
+
+export const zeroOrderRef: Hex = '0x0000000000000000'
+export const zeroHash: Hex = `0x${'00'.repeat(32)}`
+
+const typeHash = (name: keyof typeof types): Hex => {
+  const fields = types[name].map((field) => `${field.type} ${field.name}`).join(',')
+  return keccak256(stringToHex(`${name}(${fields})`))
+}
+const typeHashes = {
+  Payment: typeHash('Payment'),
+  Cancel: typeHash('Cancel'),
+  CancelConsent: typeHash('CancelConsent'),
+  Acknowledgement: typeHash('Acknowledgement'),
+  AcknowledgementRoot: typeHash('AcknowledgementRoot'),
+  AcknowledgementKey: typeHash('AcknowledgementKey'),
+}
+
+export function domainSeparator(domain: Domain): Hex {
+  return hashDomain({
+    domain: { ...domain, chainId: BigInt(domain.chainId) },
+    types: {
+      EIP712Domain: [
+        { name: 'name', type: 'string' },
+        { name: 'version', type: 'string' },
+        { name: 'chainId', type: 'uint256' },
+        { name: 'verifyingContract', type: 'address' },
+      ],
+    },
+  })
+}
+
+const digest = (separator: Hex, structHash: Hex): Hex => keccak256(concat(['0x1901', separator, structHash]))
+
+const paymentParameters = parseAbiParameters('bytes32, address, address, address, uint256, uint256, uint256, bytes8')
+export function paymentDigest(separator: Hex, p: Payment): Hex {
+  return digest(
+    separator,
+    keccak256(
+      encodeAbiParameters(paymentParameters, [
+        typeHashes.Payment,
+        p.payer,
+        p.payee,
+        p.token,
+        p.amount,
+        p.nonce,
+        p.deadline,
+        p.orderRef,
+      ]),
+    ),
+  )
+}
+
+const cancelParameters = parseAbiParameters('bytes32, address, address, uint256, uint256')
+export function cancelDigest(separator: Hex, c: Cancel): Hex {
+  return digest(
+    separator,
+    keccak256(encodeAbiParameters(cancelParameters, [typeHashes.Cancel, c.payer, c.token, c.nonce, c.deadline])),
+  )
+}
+
+const wordParameters = parseAbiParameters('bytes32, bytes32')
+export function cancelConsentDigest(separator: Hex, payment: Hex): Hex {
+  return digest(separator, keccak256(encodeAbiParameters(wordParameters, [typeHashes.CancelConsent, payment])))
+}
+
+const acknowledgementParameters = parseAbiParameters('bytes32, bytes32, bytes32, uint256, uint8, uint256, uint256')
+/** The leaf: the struct hash itself. 224 bytes are hashed, so no leaf can pass for a 64-byte inner node. */
+export function acknowledgementLeaf(a: Acknowledgement): Hex {
+  return keccak256(
+    encodeAbiParameters(acknowledgementParameters, [
+      typeHashes.Acknowledgement,
+      a.paymentDigest,
+      a.orderHash,
+      a.fee,
+      guarantees[a.guarantee],
+      a.acceptedAt,
+      a.settleBy,
+    ]),
+  )
+}
+
+export function acknowledgementRootDigest(separator: Hex, root: Hex): Hex {
+  return digest(separator, keccak256(encodeAbiParameters(wordParameters, [typeHashes.AcknowledgementRoot, root])))
+}
+
+const keyParameters = parseAbiParameters('bytes32, uint32, address, uint256, uint256')
+export function acknowledgementKeyDigest(separator: Hex, k: AcknowledgementKey): Hex {
+  return digest(
+    separator,
+    keccak256(
+      encodeAbiParameters(keyParameters, [typeHashes.AcknowledgementKey, k.relayerId, k.key, k.notBefore, k.notAfter]),
+    ),
+  )
+}
