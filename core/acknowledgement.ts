@@ -1,0 +1,31 @@
+import type { ChainConfig } from './config.ts'
+import { pauseSecondsMax } from './config.ts'
+import type { Guarantee } from './protocol/typed-data.ts'
+
+/** What ICE knows of a chain when it promises: an old head or a paused vault allows no firm promise. */
+export type ChainView = { readonly headAgeSeconds: number; readonly isPaused: boolean }
+
+export type Promised = { readonly guarantee: Guarantee; readonly settleBy: bigint }
+
+/**
+ * How firmly ICE may promise a vault payment whose amount is already covered by free, finalized balance. Collateralised
+ * needs a deadline that outlives settle-by, a whole pause and a reorg: else the promise could die with the signature.
+ */
+export function decidePromise({
+  deadline,
+  nowSeconds,
+  view,
+  promise,
+}: {
+  deadline: bigint
+  nowSeconds: number
+  view: ChainView
+  promise: ChainConfig['promise']
+}): Promised {
+  const settleBy = BigInt(nowSeconds + promise.settleWithinSeconds)
+  const isFirm =
+    !view.isPaused &&
+    view.headAgeSeconds <= promise.headAgeSecondsMax &&
+    deadline >= settleBy + BigInt(pauseSecondsMax + promise.reorgMarginSeconds)
+  return { guarantee: isFirm ? 'collateralised' : 'optimistic', settleBy: settleBy < deadline ? settleBy : deadline }
+}

@@ -1,0 +1,173 @@
+import type { Address, Hex } from 'viem'
+import { type AccountState, availableFloor, judgeNonce } from './account.ts'
+import { type ChainView, decidePromise, type Promised } from './acknowledgement.ts'
+import type { ChainConfig, TokenConfig } from './config.ts'
+import { type Refusal, refusal } from './errors.ts'
+import type { Order } from './order.ts'
+import type { CompactSignature } from './protocol/packed.ts'
+import { type Payment, zeroHash, zeroOrderRef } from './protocol/typed-data.ts'
+
+/** A screened payment with a good signature, on its way into the books. */
+export type Candidate = {
+  readonly id: string
+  readonly appId: string
+  readonly chain: ChainConfig
+  readonly token: TokenConfig
+  readonly payment: Payment
+  readonly digest: Hex
+  readonly signature: CompactSignature
+  /** The order the client named, if it named one; else the order is looked up by payee and orderRef. */
+  readonly orderId: string | undefined
+}
+
+/** What the store holds under lock for a set of candidates. */
+export type Books = {
+  readonly account: (candidate: Candidate) => BookedAccount | undefined
+  readonly existing: (digest: Hex) => { readonly id: string; readonly appId: string } | undefined
+  readonly order: (candidate: Candidate) => BookedOrder | undefined
+  readonly view: (chainId: number) => ChainView
+}
+export type BookedAccount = {
+  readonly state: AccountState
+  /** Sum of what is promised and not final, in atomic units. */
+  readonly reserved: bigint
+  /** Nonces of open payments. What `prepare` handed out and nobody signed yet is free for its payer. */
+  readonly openNonces: readonly bigint[]
+}
+export type BookedOrder = Order & { readonly paidBy: string | undefined }
+
+export type Admission =
+  | ({ readonly outcome: 'accepted'; readonly orderId: string | undefined; readonly orderHash: Hex } & Promised)
+  | { readonly outcome: 'held'; readonly orderId: string | undefined; readonly reason: string }
+  | { readonly outcome: 'known'; readonly id: string }
+  | Refusal
+
+/**
+ * Decides a set of candidates in their order, each on top of what those before it took: of two payments racing for the
+ * same money, nonce or order, exactly the affordable ones pass.
+ */
+export function admit(candidates: readonly Candidate[], books: Books, nowSeconds: number): readonly Admission[] {
+  const taken = {
+    reserved: new Map<string, bigint>(),
+    nonces: new Map<string, bigint[]>(),
+    orders: new Map<string, string>(),
+  }
+  const digests = new Map<Hex, { id: string; appId: string }>()
+
+  return candidates.map((candidate): Admission => {
+    const { payment, chain, appId, digest } = candidate
+    const twin = books.existing(digest) ?? digests.get(digest)
+    if (twin !== undefined) {
+      return twin.appId === appId
+        ? { outcome: 'known', id: twin.id }
+        : refusal('intent_exists', `digest ${digest} is known`, { digest })
+    }
+
+    const key = accountId(chain.chainId, payment.payer, payment.token)
+    const account = books.account(candidate)
+    if (account === undefined || account.state.relayerId !== chain.relayerId || account.state.isRebinding) {
+      const bound = account?.state.relayerId ?? 0
+      return refusal(
+        'account_not_bound',
+        `the account of ${payment.payer} is bound to relayer ${bound}, this is ${chain.relayerId}`,
+        {
+          boundRelayerId: bound,
+          relayerId: chain.relayerId,
+        },
+      )
+    }
+
+    const openNonces = [...account.openNonces, ...(taken.nonces.get(key) ?? [])]
+    const verdict = judgeNonce(account.state, openNonces, payment.nonce)
+    if (verdict !== 'ok') return refuseNonce(verdict, payment.nonce, account.state.topNonce)
+
+    const order = judgeOrder(candidate, books.order(candidate), taken.orders, nowSeconds)
+    if (order.outcome === 'refused') return order
+
+    const reserved = account.reserved + (taken.reserved.get(key) ?? 0n)
+    const available = availableFloor(account.state, reserved)
+    if (available < payment.amount) {
+      return refusal(
+        'insufficient_balance',
+        `${available} of ${payment.amount} ${candidate.token.symbol} units are free`,
+        {
+          available: `${available}`,
+          amount: `${payment.amount}`,
+          missing: `${payment.amount - available}`,
+        },
+      )
+    }
+
+    digests.set(digest, { id: candidate.id, appId })
+    taken.reserved.set(key, (taken.reserved.get(key) ?? 0n) + payment.amount)
+    taken.nonces.set(key, [...(taken.nonces.get(key) ?? []), payment.nonce])
+    const orderId = order.order?.id
+    if (orderId !== undefined) taken.orders.set(orderId, candidate.id)
+
+    if (payment.amount > candidate.token.holdAbove) {
+      return { outcome: 'held', orderId, reason: `above ${candidate.token.holdAbove} ${candidate.token.symbol} units` }
+    }
+    const promised = decidePromise({
+      deadline: payment.deadline,
+      nowSeconds,
+      view: books.view(chain.chainId),
+      promise: chain.promise,
+    })
+    return { outcome: 'accepted', orderId, orderHash: order.order?.orderHash ?? zeroHash, ...promised }
+  })
+}
+
+/** One name for one (chain, payer, token). */
+export function accountId(chainId: number, payer: Address, token: Address): string {
+  return `${chainId}:${payer}:${token}`
+}
+
+function refuseNonce(verdict: 'spent' | 'taken' | 'too_far', nonce: bigint, topNonce: bigint): Refusal {
+  const fields = { nonce: `${nonce}`, topNonce: `${topNonce}` }
+  if (verdict === 'spent')
+    return refusal('nonce_spent', `nonce ${nonce} is spent; the highest spent is ${topNonce}`, fields)
+  if (verdict === 'taken') return refusal('nonce_taken', `nonce ${nonce} belongs to an open payment`, fields)
+  return refusal(
+    'nonce_out_of_window',
+    `nonce ${nonce} is more than 64 from an open payment or from ${topNonce}`,
+    fields,
+  )
+}
+
+function judgeOrder(
+  { payment, orderId }: Candidate,
+  order: BookedOrder | undefined,
+  taken: ReadonlyMap<string, string>,
+  nowSeconds: number,
+): { readonly outcome: 'ok'; readonly order: BookedOrder | undefined } | Refusal {
+  if (payment.orderRef === zeroOrderRef && orderId === undefined) return { outcome: 'ok', order: undefined }
+  if (order === undefined) {
+    return refusal('order_not_found', `no order of payee ${payment.payee} has the reference ${payment.orderRef}`, {
+      orderRef: payment.orderRef,
+    })
+  }
+  const pairs = [
+    ['payee', order.payee, payment.payee],
+    ['token', order.token, payment.token],
+    ['amount', `${order.amount}`, `${payment.amount}`],
+    ['orderRef', order.orderRef, payment.orderRef],
+  ] as const
+  for (const [field, expected, actual] of pairs) {
+    if (expected === actual) continue
+    return refusal('order_mismatch', `${field} is ${actual}, the order asks for ${expected}`, {
+      field,
+      expected,
+      actual,
+    })
+  }
+  if (order.expiresAt < BigInt(nowSeconds)) {
+    return refusal('order_expired', `order ${order.id} expired at ${order.expiresAt}, now is ${nowSeconds}`, {
+      expiresAt: `${order.expiresAt}`,
+      now: nowSeconds,
+    })
+  }
+  if (order.paidBy !== undefined || taken.has(order.id)) {
+    return refusal('order_paid', `order ${order.id} has a payment already`, { order: order.id })
+  }
+  return { outcome: 'ok', order }
+}

@@ -1,0 +1,102 @@
+import type { Address } from 'viem'
+import { z } from 'zod'
+import type { BatchLimits } from './batch.ts'
+import type { LaneLimits } from './lane.ts'
+import { parseAtomic } from './money.ts'
+import { addressSchema } from './protocol/schema.ts'
+
+const atomicSchema = z.string().transform((text, context) => {
+  const value = parseAtomic(text)
+  if (value !== undefined) return value
+  context.addIssue('a decimal string of atomic units')
+  return z.NEVER
+})
+const weiSchema = atomicSchema.transform((value): bigint => value)
+const countSchema = z.int().positive()
+
+const tokenSchema = z.strictObject({
+  address: addressSchema,
+  symbol: z.string().min(1),
+  decimals: z.int().min(0).max(36),
+  /** Atomic units per packed unit, as the vault lists it. */
+  scale: atomicSchema,
+  amountMin: atomicSchema,
+  amountMax: atomicSchema,
+  /** A payment above this waits for an operator. */
+  holdAbove: atomicSchema,
+})
+
+const chainSchema = z
+  .strictObject({
+    chainId: countSchema,
+    name: z.string().min(1),
+    rpcUrl: z.url(),
+    vault: addressSchema,
+    relayerId: countSchema,
+    blockSeconds: z.number().positive(),
+    finality: z.union([
+      z.strictObject({ rule: z.literal('tag') }),
+      z.strictObject({ rule: z.literal('depth'), depth: z.int().min(0) }),
+    ]),
+    /** Reorgs up to this many blocks are followed; a deeper one stops the chain's loops and raises an alarm. */
+    reorgDepthMax: countSchema.default(128),
+    tokens: z.array(tokenSchema).min(1),
+    batch: z
+      .strictObject({
+        paymentCountMax: countSchema.default(500),
+        bytesMax: countSchema.default(120_000),
+        gasMax: weiSchema.default(14_000_000n),
+        ageMillisMax: countSchema.default(1_000),
+      })
+      .prefault({}),
+    lane: z
+      .strictObject({
+        inFlightMax: countSchema.default(4),
+        maxFeePerGasWeiMax: weiSchema.default(500_000_000_000n),
+        replaceAfterMillis: countSchema.default(30_000),
+        resendAfterMillis: countSchema.default(10_000),
+        balanceWeiMin: weiSchema.default(50_000_000_000_000_000n),
+      })
+      .prefault({}),
+    promise: z
+      .strictObject({
+        /** A collateralised payment settles within this, or anyone may settle it. */
+        settleWithinSeconds: countSchema.default(600),
+        /** How long a payment may be reorged out and settled again. */
+        reorgMarginSeconds: countSchema.default(300),
+        /** A head older than this makes new answers optimistic. */
+        headAgeSecondsMax: countSchema.default(60),
+        /** The deadline that `prepare` proposes. */
+        prepareSeconds: countSchema.default(4 * 3600),
+        /** A payment that close to its deadline is refused. */
+        deadlineSecondsMin: countSchema.default(60),
+      })
+      .prefault({}),
+  })
+  .refine(
+    ({ promise }) =>
+      promise.settleWithinSeconds + pauseSecondsMax + promise.reorgMarginSeconds + promise.headAgeSecondsMax <
+      withdrawDelaySeconds,
+    {
+      message:
+        'settleWithinSeconds + pause + reorgMarginSeconds + headAgeSecondsMax must stay under the withdraw delay',
+    },
+  )
+
+/** Constants of the vault that promises lean on; compared with the contract at start. @see contracts/Vault.sol */
+export const pauseSecondsMax = 2 * 3600
+export const withdrawDelaySeconds = 24 * 3600
+export const deadlineAheadSecondsMax = 12 * 3600
+
+export const configSchema = z.strictObject({ chains: z.array(chainSchema).min(1) })
+
+export type TokenConfig = z.output<typeof tokenSchema>
+export type ChainConfig = Omit<z.output<typeof chainSchema>, 'batch' | 'lane'> & {
+  readonly batch: BatchLimits
+  readonly lane: LaneLimits
+}
+export type Config = { readonly chains: readonly ChainConfig[] }
+
+export function findToken(chain: ChainConfig, token: Address): TokenConfig | undefined {
+  return chain.tokens.find(({ address }) => address === token)
+}

@@ -1,0 +1,31 @@
+/** Every legal step of one payment. Read top to bottom: it is the pipeline. */
+export const steps = {
+  held: ['accepted', 'rejected', 'cancelling', 'expired'],
+  accepted: ['batched', 'cancelling', 'included', 'expired', 'failed'], // included: somebody else settled it
+  batched: ['submitted', 'included'],
+  submitted: ['included', 'accepted'], // accepted: its record or its whole transaction failed, for good
+  included: ['finalized', 'submitted', 'accepted', 'cancelling'], // back: the block was reorged out
+  cancelling: ['cancelled', 'included', 'failed'], // its signature is still alive on chain
+  finalized: [],
+  rejected: [],
+  failed: [],
+  expired: [],
+  cancelled: [],
+} as const satisfies Record<string, readonly string[]>
+
+export type IntentState = keyof typeof steps
+export const intentStates = Object.keys(steps) as readonly IntentState[]
+
+export function isLegalStep(from: IntentState, to: IntentState): boolean {
+  return (steps[from] as readonly string[]).includes(to)
+}
+
+/** Nothing moves a payment out of these: its signature can no longer settle, or it has settled for good. */
+export function isTerminal(state: IntentState): boolean {
+  return steps[state].length === 0
+}
+
+/** A signature is alive while the chain would still take it: up to and including the second of its deadline. */
+export function isDead({ deadline, blockSeconds }: { deadline: bigint; blockSeconds: bigint }): boolean {
+  return blockSeconds > deadline
+}

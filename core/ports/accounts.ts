@@ -1,0 +1,41 @@
+import type { Address, Hex } from 'viem'
+import type { AccountState } from '../account.ts'
+import type { BookedAccount } from '../admit.ts'
+
+export type VaultAccount = {
+  readonly chainId: number
+  readonly vault: Address
+  readonly payer: Address
+  readonly token: Address
+}
+
+/** What the books say of one (payer, token); `asOfBlock` is the final block it was read at. */
+export type AccountRecord = BookedAccount & { readonly asOfBlock: bigint }
+
+export type ChainViewRecord = {
+  readonly headNumber: bigint
+  readonly headHash: Hex
+  /** Unix seconds of the head block. */
+  readonly headAt: bigint
+  readonly finalizedNumber: bigint
+  readonly finalizedHash: Hex
+  readonly finalizedAt: bigint
+  readonly isPaused: boolean
+  readonly observedAtMillis: number
+}
+
+export type Accounts = {
+  readonly find: (account: VaultAccount) => Promise<AccountRecord | undefined>
+  /**
+   * Stores an account seen for the first time, read at final block `asOfBlock`. `stale`: finality has moved since (read
+   * again). An account that is already stored is left as it is: only finalize changes it.
+   */
+  readonly introduce: (account: VaultAccount, state: AccountState, asOfBlock: bigint) => Promise<'stored' | 'stale'>
+  /** Hands out an intent nonce until `expiresAt` (unix seconds); `full`: 64 are open already. The account must be stored. */
+  readonly reserveNonce: (
+    account: VaultAccount,
+    reservation: { readonly expiresAt: bigint; readonly nowSeconds: number },
+  ) => Promise<bigint | 'full'>
+  /** What the relayer has seen of a chain; undefined before its first block. */
+  readonly view: (chainId: number, vault: Address) => Promise<ChainViewRecord | undefined>
+}

@@ -1,0 +1,105 @@
+import type { Address, Hex } from 'viem'
+import type { AccountState } from '../account.ts'
+import type { Market } from '../lane.ts'
+
+export type Block = {
+  readonly number: bigint
+  readonly hash: Hex
+  readonly parentHash: Hex /** Unix seconds. */
+  readonly at: bigint
+}
+
+/** "Could not ask" is never "not there": what cannot be asked throws ChainUnavailableError, absent is an answer. */
+export type Found<T> = { readonly outcome: 'found'; readonly value: T } | { readonly outcome: 'absent' }
+
+export class ChainUnavailableError extends Error {
+  constructor(question: string, { cause }: { cause?: unknown } = {}) {
+    super(`The chain did not answer: ${question}`, { cause })
+    this.name = 'ChainUnavailableError'
+  }
+}
+
+type Placed = { readonly blockNumber: bigint; readonly blockHash: Hex; readonly txHash: Hex; readonly logIndex: number }
+/** Events of our own vault, emitted by our own vault. Anything else on chain is hearsay. */
+export type VaultEvent = Placed &
+  (
+    | {
+        readonly name: 'BatchSettled'
+        readonly anchor: Hex
+        readonly token: Address
+        readonly relayerId: number
+        readonly paymentCount: number
+        readonly cancelCount: number
+        readonly results: Hex
+      }
+    | {
+        readonly name: 'OverdueSettled'
+        readonly digest: Hex
+        readonly payer: Address
+        readonly payee: Address
+        readonly token: Address
+        readonly amount: bigint
+        readonly nonce: bigint
+      }
+    | { readonly name: 'Deposited'; readonly payer: Address; readonly token: Address; readonly amount: bigint }
+    | { readonly name: 'Withdrawn'; readonly payer: Address; readonly token: Address; readonly amount: bigint }
+    | { readonly name: 'Credited'; readonly payee: Address; readonly token: Address; readonly amount: bigint }
+    | { readonly name: 'Claimed'; readonly payee: Address; readonly token: Address; readonly amount: bigint }
+    /** Changes an account's word or what may be drawn on it, but moves no money: withdraw requests, relayer bindings. */
+    | { readonly name: 'AccountChanged'; readonly payer: Address; readonly token: Address }
+  )
+
+export type Simulation =
+  | { readonly outcome: 'ran'; readonly results: Hex; readonly gasUsed: bigint }
+  | { readonly outcome: 'reverted'; readonly reason: string }
+
+export type SendOutcome =
+  | { readonly outcome: 'sent' }
+  /** The node has it already: success. */
+  | { readonly outcome: 'known' }
+  /** A question to the chain, not a failure: one of our own attempts may have been mined. */
+  | { readonly outcome: 'nonce_too_low' }
+  | { readonly outcome: 'underpriced' }
+  | { readonly outcome: 'refused'; readonly reason: string }
+
+/** One chain and its vault. Every read of state is pinned to a block hash. */
+export type Chain = {
+  readonly chainId: () => Promise<number>
+  readonly head: () => Promise<Block>
+  readonly blockByNumber: (number: bigint) => Promise<Found<Block>>
+  readonly blockByHash: (hash: Hex) => Promise<Found<Block>>
+  /** The node's finalized tag; absent where it has none. */
+  readonly finalized: () => Promise<Found<Block>>
+  /** In log order. Throws if the block is not (or no longer) known. */
+  readonly events: (block: Block) => Promise<readonly VaultEvent[]>
+  readonly accounts: (token: Address, payers: readonly Address[], atBlock: Hex) => Promise<readonly AccountState[]>
+  readonly isPaused: (atBlock: Hex) => Promise<boolean>
+  /** What the vault on chain says of itself, to compare with the configuration at start. */
+  readonly vaultFacts: () => Promise<{
+    readonly domainSeparator: Hex
+    readonly pauseSecondsMax: bigint
+    readonly withdrawDelaySeconds: bigint
+    readonly deadlineAheadSecondsMax: bigint
+  }>
+  readonly simulate: (settlement: { readonly from: Address; readonly payload: Hex }) => Promise<Simulation>
+  readonly market: () => Promise<Market>
+  readonly balanceWei: (address: Address) => Promise<bigint>
+  /** How many account nonces of `address` are used up, at the head or at a block. */
+  readonly accountNonce: (address: Address, atBlock?: Hex) => Promise<number>
+  /** A hint only: whether the node knows the transaction, and whether it failed when it was mined. */
+  readonly receipt: (
+    txHash: Hex,
+  ) => Promise<
+    Found<{
+      readonly blockNumber: bigint
+      readonly blockHash: Hex
+      readonly isSuccess: boolean
+      readonly gasUsed: bigint
+    }>
+  >
+  /** Calldata and recipient of a mined or pooled transaction. */
+  readonly transaction: (
+    txHash: Hex,
+  ) => Promise<Found<{ readonly to: Address | undefined; readonly from: Address; readonly input: Hex }>>
+  readonly send: (rawTx: Hex) => Promise<SendOutcome>
+}

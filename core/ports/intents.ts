@@ -1,0 +1,66 @@
+import type { Address, Hex } from 'viem'
+import type { ChainConfig } from '../config.ts'
+import type { IntentState } from '../intent.ts'
+import type { CompactSignature } from '../protocol/packed.ts'
+import type { Payment } from '../protocol/typed-data.ts'
+import type { SignedAcknowledgement } from './intake.ts'
+
+/** One payment as its app sees it. */
+export type IntentRecord = {
+  readonly id: string
+  readonly appId: string
+  readonly chainId: number
+  readonly vault: Address
+  readonly payment: Payment
+  readonly digest: Hex
+  readonly orderId: string | undefined
+  /** App of the order, if it pays one: that is the payee's app, and may see the payment too. */
+  readonly orderAppId: string | undefined
+  readonly state: IntentState
+  readonly reason: string | undefined
+  readonly acknowledgement: SignedAcknowledgement | undefined
+  readonly batchId: string | undefined
+  /** Position among the batch's payments. */
+  readonly batchIndex: number | undefined
+  readonly settledTx: Hex | undefined
+  readonly settledBlock: bigint | undefined
+  readonly createdAtMillis: number
+}
+
+export type HoldDecision =
+  | { readonly outcome: 'decided'; readonly state: IntentState }
+  | { readonly outcome: 'not_found' }
+  | { readonly outcome: 'not_held'; readonly state: IntentState }
+
+export type CancelOutcome =
+  | { readonly outcome: 'cancelling' }
+  | { readonly outcome: 'not_cancellable'; readonly state: IntentState }
+
+export type Intents = {
+  readonly find: (id: string) => Promise<IntentRecord | undefined>
+  /**
+   * held → accepted, with a fresh acknowledgement whose promise is decided now, or held → rejected, which frees the
+   * reservation (nobody but us could have settled it). Writes the op-log in the same DB transaction.
+   */
+  readonly release: (hold: {
+    readonly id: string
+    readonly chain: ChainConfig
+    readonly operatorId: string
+    readonly note: string | undefined
+    readonly nowSeconds: number
+  }) => Promise<HoldDecision>
+  readonly reject: (hold: {
+    readonly id: string
+    readonly operatorId: string
+    readonly note: string | undefined
+  }) => Promise<HoldDecision>
+  /**
+   * held or accepted → cancelling: it is never batched from then on, and its reservation stays until its signature is
+   * dead. With `cancel`, a record goes on chain that burns the nonce at once.
+   */
+  readonly cancel: (request: {
+    readonly id: string
+    readonly reason: string
+    readonly cancel: { readonly signature: CompactSignature; readonly deadline: bigint } | undefined
+  }) => Promise<CancelOutcome>
+}

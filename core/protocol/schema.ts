@@ -1,0 +1,49 @@
+import { type Address, checksumAddress, type Hex } from 'viem'
+import { z } from 'zod'
+
+/** 20 bytes in hex. All lower or all upper case carries no checksum; mixed case must be EIP-55. Comes out as EIP-55. */
+export const addressSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, '20 bytes in hex, with 0x')
+  .transform((text, context): Address => {
+    const checksummed = checksumAddress(text.toLowerCase() as Address)
+    const digits = text.slice(2)
+    const hasChecksum = digits !== digits.toLowerCase() && digits !== digits.toUpperCase()
+    if (!hasChecksum || text === checksummed) return checksummed
+    context.addIssue({ code: 'custom', message: 'wrong EIP-55 checksum', params: { code: 'address_checksum_invalid' } })
+    return z.NEVER
+  })
+
+export const hexSchema = (bytes: number) =>
+  z
+    .string()
+    .regex(new RegExp(`^0x[0-9a-fA-F]{${bytes * 2}}$`), `${bytes} bytes in hex, with 0x`)
+    .transform((text) => text.toLowerCase() as Hex)
+
+/** A decimal string of an unsigned integer, 0 to 2²⁵⁶ − 1: no exponent, sign, space, comma, point or leading zero. */
+export const uintSchema = z
+  .string()
+  .regex(/^(0|[1-9][0-9]{0,77})$/, 'a decimal string: no exponent, sign, space, comma, point or leading zero')
+  .transform((text) => BigInt(text))
+  .refine((value) => value < 2n ** 256n, 'at most 2^256 - 1')
+
+/** 65 bytes (r ‖ s ‖ v) or 64 (EIP-2098); canonical form is checked when it is parsed. */
+export const signatureSchema = z
+  .string()
+  .regex(/^0x([0-9a-fA-F]{2}){1,256}$/, 'bytes in hex, with 0x')
+  .transform((text) => text.toLowerCase() as Hex)
+
+export const chainIdSchema = z.int().positive()
+
+/** What a payer signed, with the domain it was signed for. */
+export const intentSchema = z.strictObject({
+  chainId: chainIdSchema,
+  contract: addressSchema,
+  payer: addressSchema,
+  payee: addressSchema,
+  token: addressSchema,
+  amount: uintSchema,
+  nonce: uintSchema,
+  deadline: uintSchema,
+  orderRef: hexSchema(8),
+})
