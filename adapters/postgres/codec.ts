@@ -1,0 +1,47 @@
+import { fromUUID, toUUID, typeidUnboxed } from 'typeid-js'
+import { type Address, checksumAddress, type Hex } from 'viem'
+
+/**
+ * Ids outside are TypeIDs (`pi_` and 26 characters), inside UUIDv7, which sort by time.
+ * @see https://github.com/jetify-com/typeid
+ */
+export type IdPrefix = 'pi' | 'po' | 'sb' | 'at' | 'ak' | 'le' | 'ol'
+
+export function newId(prefix: IdPrefix): string {
+  return typeidUnboxed(prefix)
+}
+
+/** The id as a row holds it, or undefined if this is no id of that kind: then nothing can have it. */
+export function uuidOf(prefix: IdPrefix, id: string): string | undefined {
+  if (!new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`).test(id)) return undefined
+  return toUUID(id as ReturnType<typeof typeidUnboxed>)
+}
+
+/** For ids of our own making. @throws RangeError for any other. */
+export function uuidOfOwn(prefix: IdPrefix, id: string): string {
+  const uuid = uuidOf(prefix, id)
+  if (uuid === undefined) throw new RangeError(`${id} is no ${prefix}_ id`)
+  return uuid
+}
+
+export function idOf(prefix: IdPrefix, uuid: string): string {
+  return fromUUID(uuid, prefix)
+}
+
+/** As a parameter bound to a `bytea` column. */
+export function bytes(hex: Hex): Buffer {
+  return Buffer.from(hex.slice(2), 'hex')
+}
+
+/** As a `bytea` inside a JSON parameter that `jsonb_to_recordset` reads. */
+export function byteaText(hex: Hex): string {
+  return `\\x${hex.slice(2)}`
+}
+
+export function hexOf(value: Uint8Array): Hex {
+  return `0x${Buffer.from(value).toString('hex')}`
+}
+
+export function addressOf(value: Uint8Array): Address {
+  return checksumAddress(hexOf(value))
+}
