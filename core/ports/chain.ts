@@ -87,9 +87,7 @@ export type Chain = {
   /** How many account nonces of `address` are used up, at the head or at a block. */
   readonly accountNonce: (address: Address, atBlock?: Hex) => Promise<number>
   /** A hint only: whether the node knows the transaction, and whether it failed when it was mined. */
-  readonly receipt: (
-    txHash: Hex,
-  ) => Promise<
+  readonly receipt: (txHash: Hex) => Promise<
     Found<{
       readonly blockNumber: bigint
       readonly blockHash: Hex

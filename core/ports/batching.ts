@@ -1,0 +1,52 @@
+import type { Address, Hex } from 'viem'
+import type { SignedCancel, SignedPayment } from '../protocol/packed.ts'
+
+/** Payments and cancels that wait for a transaction, per token of a vault. */
+export type Waiting = {
+  readonly token: Address
+  readonly paymentCount: number
+  readonly cancelCount: number
+  /** Since the oldest was accepted. */
+  readonly oldestAgeMillis: number
+}
+export type WaitingPayment = SignedPayment & { readonly id: string }
+/** `id`: the payment that it cancels. */
+export type WaitingCancel = SignedCancel & { readonly id: string }
+
+export type NewBatch = {
+  readonly id: string
+  readonly chainId: number
+  readonly vault: Address
+  readonly token: Address
+  readonly anchor: Hex
+  readonly payload: Hex
+  readonly gasLimit: bigint
+  /** In the order of the records in the payload. */
+  readonly paymentIds: readonly string[]
+  readonly cancelIds: readonly string[]
+}
+
+export type RecordRefusal = { readonly id: string; readonly reason: string; readonly retryAfterMillis: number }
+
+/** What the batch stage needs of the books. */
+export type Batching = {
+  readonly waiting: (chainId: number, vault: Address) => Promise<readonly Waiting[]>
+  /** Oldest first. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. */
+  readonly payments: (
+    chainId: number,
+    vault: Address,
+    token: Address,
+    countMax: number,
+  ) => Promise<readonly WaitingPayment[]>
+  readonly cancels: (
+    chainId: number,
+    vault: Address,
+    token: Address,
+    countMax: number,
+  ) => Promise<readonly WaitingCancel[]>
+  /** Binds all records to the batch in one DB transaction, or none: `raced` if one was cancelled or taken meanwhile. */
+  readonly create: (batch: NewBatch) => Promise<'created' | 'raced'>
+  /** Keeps records whose simulation failed out of batches for a while, and says why. */
+  readonly refuse: (refusals: readonly RecordRefusal[]) => Promise<void>
+  readonly refuseCancels: (ids: readonly string[]) => Promise<void>
+}

@@ -1,0 +1,60 @@
+import type { Address, Hex } from 'viem'
+import type { AccountState } from '../account.ts'
+import type { LedgerEntry } from '../ledger.ts'
+import type { ChainViewRecord } from './accounts.ts'
+import type { Block } from './chain.ts'
+
+/** A batch that becomes final, and who paid in it. */
+export type FinalBatch = {
+  readonly id: string
+  readonly token: Address
+  readonly state: 'included' | 'reverted'
+  readonly payers: readonly Address[]
+  readonly payees: readonly { readonly payee: Address; readonly total: bigint }[]
+  readonly blockNumber: bigint
+  readonly txHash: Hex
+}
+
+export type MoneyEntry = LedgerEntry & {
+  readonly token: Address
+  readonly blockNumber: bigint
+  readonly txHash: Hex
+  readonly logIndex: number | undefined
+  readonly batchId: string | undefined
+}
+
+export type RefreshedAccount = { readonly payer: Address; readonly token: Address; readonly state: AccountState }
+
+/** A step of finality: everything up to `block`, written in one DB transaction, so that money and states move together. */
+export type Finality = {
+  readonly block: Block
+  readonly batches: readonly FinalBatch[]
+  /** Deposits, withdrawals and payouts: what moved tokens into and out of the vault. */
+  readonly entries: readonly MoneyEntry[]
+  /** The vault's word at `block` on everybody who was touched. */
+  readonly accounts: readonly RefreshedAccount[]
+}
+
+export type Finalization = {
+  readonly view: (chainId: number, vault: Address) => Promise<ChainViewRecord | undefined>
+  readonly storedBlocks: (chainId: number, above: bigint, upTo: bigint) => Promise<readonly Block[]>
+  /** Included or reverted batches in blocks up to `upTo` that are not final yet. */
+  readonly batches: (chainId: number, vault: Address, upTo: bigint) => Promise<readonly FinalBatch[]>
+  /** Payers of open payments that are not in a batch and whose deadline has passed at `blockSeconds`, or that were settled outside. */
+  readonly outsidePayers: (
+    chainId: number,
+    vault: Address,
+    upTo: bigint,
+  ) => Promise<readonly { readonly payer: Address; readonly token: Address }[]>
+  /**
+   * In one DB transaction, under the chain's row lock: settled payments are posted and their reservations freed together
+   * with the balances that reflect them; refused records go back; what is dead gets its end; the final block moves on.
+   * `moved`: another process was first; nothing was written.
+   */
+  readonly apply: (
+    chainId: number,
+    vault: Address,
+    from: ChainViewRecord,
+    finality: Finality,
+  ) => Promise<'applied' | 'moved'>
+}

@@ -1,0 +1,55 @@
+import type { Address, Hex } from 'viem'
+import type { Fees } from '../lane.ts'
+
+export type LaneKey = { readonly chainId: number; readonly signer: Address }
+
+/** The right to write one lane. A later holder has a larger fence; writes under an older one do nothing and throw. */
+export type Lease = LaneKey & { readonly fence: number }
+
+export class FencedOffError extends Error {
+  constructor({ chainId, signer, fence }: Lease) {
+    super(`Lane ${signer} on chain ${chainId} has a newer holder than fence ${fence}`)
+    this.name = 'FencedOffError'
+  }
+}
+
+/** The newest attempt of one account nonce that has not been mined, with what is signed. */
+export type OpenAttempt = {
+  readonly id: string
+  readonly batchId: string
+  readonly accountNonce: number
+  readonly state: 'prepared' | 'signed' | 'sent'
+  readonly fees: Fees
+  readonly vault: Address
+  readonly payload: Hex
+  readonly gasLimit: bigint
+  readonly rawTx: Hex | undefined
+  readonly createdAtMillis: number
+  readonly sentAtMillis: number | undefined
+}
+
+/** What the submit stage needs of the books. Everything is stored before it is done: nonce and payload, then the signed tx, then the send. */
+export type Lanes = {
+  /** Takes or extends the lease; undefined while another process holds it. */
+  readonly lease: (lane: LaneKey, holder: string, leaseMillis: number) => Promise<Lease | undefined>
+  readonly release: (lease: Lease) => Promise<void>
+  /** In the order of account nonces. */
+  readonly openAttempts: (lane: LaneKey) => Promise<readonly OpenAttempt[]>
+  /** Highest account nonce that was ever bound to a batch; undefined for a new lane. */
+  readonly storedNonceMax: (lane: LaneKey) => Promise<number | undefined>
+  readonly unassignedCount: (chainId: number) => Promise<number>
+  /** Binds the oldest unassigned batches to consecutive account nonces from `firstNonce`, for ever. Returns how many. */
+  readonly allocate: (
+    lease: Lease,
+    allocation: { readonly firstNonce: number; readonly countMax: number; readonly fees: Fees },
+  ) => Promise<number>
+  readonly storeSigned: (
+    lease: Lease,
+    attempt: { readonly id: string; readonly rawTx: Hex; readonly hash: Hex },
+  ) => Promise<void>
+  /** Marks the attempt sent and its batch submitted. */
+  readonly storeSent: (lease: Lease, id: string) => Promise<void>
+  /** A better paid attempt with the same nonce and payload; the old one stays valid on chain and is still recognised. */
+  readonly replace: (lease: Lease, replacement: { readonly id: string; readonly fees: Fees }) => Promise<void>
+  readonly setPaused: (lease: Lease, reason: string | undefined) => Promise<void>
+}
