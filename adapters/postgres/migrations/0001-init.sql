@@ -188,7 +188,8 @@ create table batch (
 ) partition by range (id);
 create index batch_open on batch (chain_id, state, id) where state in ('batched', 'submitted', 'included', 'reverted');
 
--- Signed broadcasts. One account nonce is bound to one batch; a replacement is another attempt with the same nonce.
+-- Signed broadcasts. A replacement is another attempt with the same account nonce and payload; the newest is driven, all
+-- are recognised when mined.
 create table attempt (
   id uuid primary key,
   batch_id uuid not null,
@@ -197,25 +198,28 @@ create table attempt (
   account_nonce bigint not null,
   max_fee_per_gas_wei atomic not null,
   max_priority_fee_per_gas_wei atomic not null,
-  state text not null check (state in ('prepared', 'signed', 'sent', 'mined', 'replaced')),
+  state text not null check (state in ('prepared', 'signed', 'sent')),
   tx_hash hash32,
   raw_tx bytea,
   created_at timestamptz not null default now(),
   sent_at timestamptz,
-  check ((state = 'prepared') = (raw_tx is null) or state = 'replaced')
+  check ((state = 'prepared') = (raw_tx is null)),
+  check ((tx_hash is null) = (raw_tx is null))
 ) partition by range (id);
-create index attempt_open on attempt (chain_id, signer, account_nonce) where state in ('prepared', 'signed', 'sent');
 create index attempt_by_batch on attempt (batch_id);
 create index attempt_by_tx on attempt (tx_hash);
 
 -- One account nonce carries one batch, for ever: whatever dies between two writes, a nonce never gets a second payload.
+-- `is_lost`: somebody else's transaction used the nonce up, finally; only then may the batch get another.
 create table account_nonce (
   chain_id bigint not null,
   signer address not null,
   nonce bigint not null,
   batch_id uuid not null,
+  is_lost boolean not null default false,
   primary key (chain_id, signer, nonce)
 ) partition by hash (chain_id, signer);
+create index account_nonce_by_batch on account_nonce (batch_id);
 
 -- One writer per lane. Every write of a lane carries its fence; an older fence writes nothing.
 create table lane (
