@@ -51,5 +51,7 @@ export type Lanes = {
   readonly storeSent: (lease: Lease, id: string) => Promise<void>
   /** A better paid attempt with the same nonce and payload; the old one stays valid on chain and is still recognised. */
   readonly replace: (lease: Lease, replacement: { readonly id: string; readonly fees: Fees }) => Promise<void>
+  /** Somebody else's transaction used this account nonce up, finally: its batch may get another one. */
+  readonly loseNonce: (lease: Lease, accountNonce: number) => Promise<void>
   readonly setPaused: (lease: Lease, reason: string | undefined) => Promise<void>
 }

@@ -159,7 +159,9 @@ create table cancellation (
   signature bytea not null check (octet_length(signature) = 64),
   deadline bigint not null,
   batch_id uuid,
+  -- Position among the batch's cancels.
   batch_index integer,
+  retry_at timestamptz not null default now(),
   created_at timestamptz not null default now()
 ) partition by hash (intent_id);
 create index cancellation_waiting on cancellation (intent_id) where batch_id is null;
