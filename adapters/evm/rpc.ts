@@ -1,0 +1,98 @@
+import { type Hex, HttpRequestError, http, RpcRequestError, TimeoutError } from 'viem'
+import { z } from 'zod'
+import { ChainUnavailableError } from '../../core/ports/chain.ts'
+
+/** Transport failures of a read are asked again this often; an answer, even an error answer, never is. */
+const readRetryMax = 2
+const readRetryMillis = 100
+
+/** The node answered, and its answer is an error: `code`, `message` and `revertData` are the node's own words. */
+export class NodeRefusal extends Error {
+  readonly code: number
+  readonly revertData: Hex | undefined
+
+  constructor({ code, message, revertData }: { code: number; message: string; revertData: Hex | undefined }) {
+    super(message)
+    this.name = 'NodeRefusal'
+    this.code = code
+    this.revertData = revertData
+  }
+}
+
+/** One node over JSON-RPC. Whatever is not a well-formed answer throws ChainUnavailableError. */
+export type Rpc = {
+  /** @throws ChainUnavailableError also when the node answers with an error. */
+  readonly ask: <T>(method: string, params: readonly unknown[], answer: z.ZodType<T>) => Promise<T>
+  /** As `ask`, but the node's error answer is an outcome, and it is asked only once: for sends and simulations. */
+  readonly attempt: <T>(method: string, params: readonly unknown[], answer: z.ZodType<T>) => Promise<T | NodeRefusal>
+}
+
+export function connectRpc({ rpcUrl, timeoutMillisMax }: { rpcUrl: string; timeoutMillisMax: number }): Rpc {
+  const { request } = http(rpcUrl, { timeout: timeoutMillisMax, retryCount: 0 })({})
+
+  async function once(method: string, params: readonly unknown[]): Promise<{ value: unknown } | NodeRefusal> {
+    try {
+      return { value: await request({ method, params }) }
+    } catch (error) {
+      const refusal = findRefusal(error)
+      if (refusal !== undefined) return refusal
+      throw error
+    }
+  }
+
+  async function attempt<T>(method: string, params: readonly unknown[], answer: z.ZodType<T>, retriesLeft = 0) {
+    for (let left = retriesLeft; ; left--) {
+      try {
+        const reply = await once(method, params)
+        if (reply instanceof NodeRefusal) return reply
+        const parsed = answer.safeParse(reply.value)
+        if (parsed.success) return parsed.data
+        throw new ChainUnavailableError(`malformed answer to ${method}`, { cause: parsed.error })
+      } catch (error) {
+        if (error instanceof ChainUnavailableError) throw error
+        const isTransport = error instanceof HttpRequestError || error instanceof TimeoutError
+        if (!isTransport || left <= 0) throw new ChainUnavailableError(method, { cause: error })
+        await new Promise((resolve) => setTimeout(resolve, readRetryMillis))
+      }
+    }
+  }
+
+  return {
+    attempt,
+    ask: async (method, params, answer) => {
+      const reply = await attempt(method, params, answer, readRetryMax)
+      if (reply instanceof NodeRefusal) throw new ChainUnavailableError(`${method} was refused`, { cause: reply })
+      return reply
+    },
+  }
+}
+
+/** viem wraps the node's error answer in its own classes; the node's words are in the innermost of them. */
+function findRefusal(error: unknown): NodeRefusal | undefined {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof RpcRequestError) {
+      return new NodeRefusal({ code: cause.code, message: cause.details, revertData: findRevertData(cause.data) })
+    }
+  }
+  return undefined
+}
+
+/** geth and anvil put the revert bytes into `data`, Hardhat into `data.data`. */
+function findRevertData(data: unknown): Hex | undefined {
+  if (typeof data === 'string' && /^0x([0-9a-f]{2})*$/i.test(data)) return data as Hex
+  return typeof data === 'object' && data !== null && 'data' in data ? findRevertData(data.data) : undefined
+}
+
+export const hexSchema = z
+  .string()
+  .regex(/^0x([0-9a-fA-F]{2})*$/)
+  .transform((text) => text.toLowerCase() as Hex)
+export const wordSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{64}$/)
+  .transform((text) => text.toLowerCase() as Hex)
+export const quantitySchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{1,64}$/)
+  .transform((text) => BigInt(text))
+export const countSchema = quantitySchema.refine((value) => value <= BigInt(Number.MAX_SAFE_INTEGER)).transform(Number)

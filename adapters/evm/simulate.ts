@@ -1,0 +1,54 @@
+import { type Address, decodeErrorResult, decodeFunctionResult, encodeFunctionData, type Hex } from 'viem'
+import { ChainUnavailableError, type Simulation } from '../../core/ports/chain.ts'
+import { vaultAbi } from '../../core/protocol/vault-abi.ts'
+import { hexSchema, NodeRefusal, quantitySchema, type Rpc } from './rpc.ts'
+
+/**
+ * Runs `settle(payload)` from the lane's address on the state of one block. `gasUsed` is what the node's binary search
+ * says the tx needs, so it is a limit to add a margin to, not the gas a receipt will show.
+ */
+export async function simulate(
+  rpc: Rpc,
+  {
+    vault,
+    from,
+    payload,
+    atBlock,
+  }: { readonly vault: Address; readonly from: Address; readonly payload: Hex; readonly atBlock: Hex },
+): Promise<Simulation> {
+  const call = { abi: vaultAbi, functionName: 'settle' } as const
+  const request = { from, to: vault, data: encodeFunctionData({ ...call, args: [payload] }) }
+  const at = { blockHash: atBlock }
+  const [answer, gas] = await Promise.all([
+    rpc.attempt('eth_call', [request, at], hexSchema),
+    rpc.attempt('eth_estimateGas', [request, at], quantitySchema),
+  ])
+  if (answer instanceof NodeRefusal) return readRevert(answer)
+  if (gas instanceof NodeRefusal) return readRevert(gas)
+  try {
+    return { outcome: 'ran', results: decodeFunctionResult({ ...call, data: answer }), gasUsed: gas }
+  } catch (cause) {
+    throw new ChainUnavailableError("malformed answer of the vault's settle", { cause })
+  }
+}
+
+/** Only a revert is the vault's word. Anything else the node says against a call is about the node. */
+function readRevert(refusal: NodeRefusal): Simulation {
+  if (refusal.revertData !== undefined && refusal.revertData !== '0x') {
+    return { outcome: 'reverted', reason: nameRevert(refusal.revertData) }
+  }
+  if (/revert|out of gas|gas required exceeds|invalid opcode/i.test(refusal.message)) {
+    return { outcome: 'reverted', reason: refusal.message }
+  }
+  throw new ChainUnavailableError('a simulation of settle', { cause: refusal })
+}
+
+/** `Name(argument, argument)` for the vault's own errors, the raw bytes for those of others. */
+export function nameRevert(data: Hex): string {
+  try {
+    const { errorName, args } = decodeErrorResult({ abi: vaultAbi, data })
+    return `${errorName}(${(args ?? []).map(String).join(', ')})`
+  } catch {
+    return data
+  }
+}
