@@ -58,6 +58,12 @@ export function createLanes(database: Database): Lanes {
         await sql`
           update account_nonce set is_lost = true
           where chain_id = ${held.chainId} and signer = ${bytes(held.signer)} and nonce = ${accountNonce}`.execute(tx)
+        await sql`
+          update batch set is_assigned = false
+          where id = (select batch_id from account_nonce
+            where chain_id = ${held.chainId} and signer = ${bytes(held.signer)} and nonce = ${accountNonce})`.execute(
+          tx,
+        )
       }),
     setPaused: (held, reason) =>
       fenced(database, held, async (tx) => {
@@ -109,8 +115,7 @@ function fenced<Result>(
 /** Batches without a live account nonce, oldest first. */
 const unassigned = (chainId: number) => sql<{ id: string }>`
   select b.id from batch b
-  where b.chain_id = ${chainId} and b.state in ('batched', 'submitted')
-    and not exists (select from account_nonce n where n.batch_id = b.id and not n.is_lost)
+  where b.chain_id = ${chainId} and b.state in ('batched', 'submitted') and not b.is_assigned
   order by b.id`
 
 async function allocate(
@@ -119,17 +124,22 @@ async function allocate(
   { firstNonce, countMax, fees }: Parameters<Lanes['allocate']>[1],
 ): Promise<number> {
   return fenced(database, held, async (tx) => {
-    // Other lanes of the chain look for work at the same time: each batch goes to the one that locks it.
+    // Lanes of a chain look for work at the same time: each batch goes to the one that locks and marks it.
     const taken = await query(
       tx,
-      sql<{ id: string }>`${unassigned(held.chainId)} limit ${countMax} for update of b skip locked`,
+      sql<{ id: string }>`
+        update batch set is_assigned = true
+        where id in (${unassigned(held.chainId)} limit ${countMax} for update of b skip locked)
+        returning id`,
     )
     if (taken.length === 0) return 0
-    const set = taken.map((row, index) => ({
-      batch: row.id,
-      nonce: firstNonce + index,
-      attempt: uuidOfOwn('at', newId('at')),
-    }))
+    const set = taken
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      .map((row, index) => ({
+        batch: row.id,
+        nonce: firstNonce + index,
+        attempt: uuidOfOwn('at', newId('at')),
+      }))
     await sql`
       with r as (select * from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(batch uuid, nonce bigint, attempt uuid)),
         bound as (

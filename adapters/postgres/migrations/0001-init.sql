@@ -178,6 +178,8 @@ create table batch (
   cancel_count integer not null,
   payload bytea not null,
   gas_limit bigint not null,
+  -- A lane has bound an account nonce to it that is not lost.
+  is_assigned boolean not null default false,
   block_number bigint,
   block_hash hash32,
   tx_hash hash32,

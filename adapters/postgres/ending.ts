@@ -1,0 +1,196 @@
+import { sql } from 'kysely'
+import type { Address } from 'viem'
+import { posted, voided } from '../../core/ledger.ts'
+import type { Block } from '../../core/ports/chain.ts'
+import type { RefreshedAccount } from '../../core/ports/finalization.ts'
+import { addressOf, byteaText, bytes, hexOf, idOf } from './codec.ts'
+import { type DbTransaction, query } from './database.ts'
+import { storeLedgerEntries } from './ledger.ts'
+
+/** A payment that has reached its end (`id` as the row holds it): its reservation, its nonce and, unless it was paid, its order are free again. */
+export type Ended = {
+  readonly id: string
+  readonly payer: Address
+  readonly payee: Address
+  readonly token: Address
+  readonly amount: bigint
+}
+
+/** Finality of one vault up to `block`, inside one DB transaction. */
+export type Scope = {
+  readonly tx: DbTransaction
+  readonly chainId: number
+  readonly vault: Address
+  readonly block: Block
+}
+
+type Row = {
+  id: string
+  payer: Buffer
+  payee: Buffer
+  token: Buffer
+  amount: string
+  batch_id: string | null
+  tx_hash: Buffer | null
+}
+const columns = sql`i.id, i.payer, i.payee, i.token, i.amount, i.batch_id`
+
+/** Settled by a transaction of somebody else: settled is settled. */
+export async function endSettledOutside(scope: Scope): Promise<readonly Ended[]> {
+  const { tx, chainId, vault, block } = scope
+  return endPaid(
+    scope,
+    await query(
+      tx,
+      sql<Row>`
+        update intent i set state = 'finalized', reason = null, updated_at = now()
+        where i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.outside_block <= ${block.number}
+          and i.state in ('held', 'accepted', 'batched', 'cancelling')
+        returning ${columns}, i.outside_tx as tx_hash`,
+    ),
+  )
+}
+
+/** Payments of final batches: those whose bit is set are paid, without a write to their row; the others wait for another batch. */
+export async function settlePayments(scope: Scope, batchIds: readonly string[]): Promise<readonly Ended[]> {
+  const { tx } = scope
+  await sql`
+    update intent i set state = 'accepted', batch_id = null, batch_index = null, refusals = i.refusals + 1,
+      reason = case b.state when 'reverted' then 'batch_reverted' else 'record_refused' end,
+      retry_at = now() + least(300, 2 ^ least(i.refusals, 8)) * interval '1 second', updated_at = now()
+    from batch b
+    where b.id = any(${batchIds}::uuid[]) and i.batch_id = b.id and i.state = 'batched'
+      and (b.results is null or get_bit(b.results, i.batch_index) = 0)`.execute(tx)
+  return endPaid(
+    scope,
+    await query(
+      tx,
+      sql<Row>`
+        select ${columns}, b.tx_hash from intent i join batch b on b.id = i.batch_id
+        where b.id = any(${batchIds}::uuid[]) and i.state = 'batched'`,
+    ),
+  )
+}
+
+/** Cancel records of final batches: a burnt nonce ends the payment; a refused record is sent again while it lives. */
+export async function settleCancels(scope: Scope, batchIds: readonly string[]): Promise<readonly Ended[]> {
+  const { tx } = scope
+  const burnt = sql`b.results is not null and get_bit(b.results, b.payment_count + c.batch_index) = 1`
+  const ended = await query(
+    tx,
+    sql<Row>`
+      update intent i set state = 'cancelled', updated_at = now()
+      from cancellation c join batch b on b.id = c.batch_id
+      where b.id = any(${batchIds}::uuid[]) and i.id = c.intent_id and i.state = 'cancelling' and ${burnt}
+      returning ${columns}, b.tx_hash`,
+  )
+  await sql`
+    update cancellation c set batch_id = null, batch_index = null, retry_at = now() + interval '5 seconds'
+    from batch b where b.id = c.batch_id and b.id = any(${batchIds}::uuid[]) and not (${burnt})`.execute(tx)
+  return endUnpaid(scope, ended)
+}
+
+/** The deadline has passed at the final block, so the signature is dead: only now is its end told. */
+export async function endDead(scope: Scope): Promise<readonly Ended[]> {
+  const { tx, chainId, vault, block } = scope
+  return endUnpaid(
+    scope,
+    await query(
+      tx,
+      sql<Row>`
+        update intent i set updated_at = now(),
+          state = case when i.state = 'cancelling' then 'cancelled' when i.state = 'accepted' and i.refusals > 0 then 'failed' else 'expired' end
+        where i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.state in ('held', 'accepted', 'cancelling')
+          and i.deadline < ${block.at} and i.outside_block is null
+        returning ${columns}, null::bytea as tx_hash`,
+    ),
+  )
+}
+
+/** The chain has spent the nonce for something else (another payload, a jump past the window): also dead. */
+export async function endSpent(scope: Scope, accounts: readonly RefreshedAccount[]): Promise<readonly Ended[]> {
+  const { tx, chainId, vault } = scope
+  const set = accounts.map(({ payer, token, state }) => ({
+    payer: byteaText(payer),
+    token: byteaText(token),
+    top: `${state.topNonce}`,
+    window: `${state.nonceWindow}`,
+  }))
+  return endUnpaid(
+    scope,
+    await query(
+      tx,
+      sql<Row>`
+        update intent i set updated_at = now(), reason = coalesce(i.reason, 'nonce_spent'),
+          state = case when i.state = 'cancelling' then 'cancelled' else 'failed' end
+        from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(payer bytea, token bytea, top bigint, "window" numeric)
+        where i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.payer = r.payer and i.token = r.token
+          and i.state in ('held', 'accepted', 'cancelling') and i.outside_block is null and i.nonce <= r.top
+          and (r.top - i.nonce >= 64 or mod(div(r."window", 2::numeric ^ (r.top - i.nonce)), 2) = 1)
+        returning ${columns}, null::bytea as tx_hash`,
+    ),
+  )
+}
+
+async function endPaid(scope: Scope, found: readonly Row[]): Promise<readonly Ended[]> {
+  const ended = found.map(endedOf)
+  await freeNonces(scope, ended)
+  await storeLedgerEntries(
+    scope.tx,
+    found.map((row, index) => ({
+      ...posted(ended[index] ?? endedOf(row)),
+      ...entryFacts(scope, row),
+      blockNumber: scope.block.number,
+      txHash: row.tx_hash === null ? undefined : hexOf(row.tx_hash),
+    })),
+  )
+  return ended
+}
+
+async function endUnpaid(scope: Scope, found: readonly Row[]): Promise<readonly Ended[]> {
+  const ended = found.map(endedOf)
+  await freeNonces(scope, ended)
+  await sql`delete from order_claim where intent_id = any(${found.map(({ id }) => id)}::uuid[])
+    and order_id in (select order_id from intent where id = any(${found.map(({ id }) => id)}::uuid[]) and order_id is not null)`.execute(
+    scope.tx,
+  )
+  await storeLedgerEntries(
+    scope.tx,
+    found.map((row, index) => ({
+      ...voided(ended[index] ?? endedOf(row)),
+      ...entryFacts(scope, row),
+      blockNumber: undefined,
+      txHash: undefined,
+    })),
+  )
+  return ended
+}
+
+async function freeNonces({ tx }: Scope, ended: readonly Ended[]): Promise<void> {
+  const ids = ended.map(({ id }) => id)
+  await sql`
+    delete from intent_nonce n using intent i
+    where i.id = any(${ids}::uuid[]) and n.chain_id = i.chain_id and n.vault = i.vault and n.payer = i.payer
+      and n.token = i.token and n.nonce = i.nonce and n.intent_id = i.id`.execute(tx)
+}
+
+function endedOf(row: Row): Ended {
+  return {
+    id: row.id,
+    payer: addressOf(row.payer),
+    payee: addressOf(row.payee),
+    token: addressOf(row.token),
+    amount: BigInt(row.amount),
+  }
+}
+
+function entryFacts({ chainId, vault }: Scope, row: Row) {
+  return {
+    chainId,
+    vault,
+    token: addressOf(row.token),
+    intentId: idOf('pi', row.id),
+    batchId: row.batch_id === null ? undefined : idOf('sb', row.batch_id),
+    logIndex: undefined,
+  }
+}

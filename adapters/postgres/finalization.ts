@@ -1,0 +1,171 @@
+import { sql } from 'kysely'
+import type { Address } from 'viem'
+import type { ChainViewRecord } from '../../core/ports/accounts.ts'
+import type { FinalBatch, Finality, Finalization } from '../../core/ports/finalization.ts'
+import { findChainView, lockChainView } from './chain-view.ts'
+import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
+import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
+import { type Ended, endDead, endSettledOutside, endSpent, settleCancels, settlePayments } from './ending.ts'
+import { storeLedgerEntries } from './ledger.ts'
+
+export function createFinalization(database: Database): Finalization {
+  return {
+    view: (chainId, vault) => findChainView(database, chainId, vault),
+    storedBlocks: async (chainId, above, upTo) => {
+      type Row = { number: number; hash: Buffer; parent_hash: Buffer; at: number }
+      const found = await query(
+        database,
+        sql<Row>`
+          select number, hash, parent_hash, at from block
+          where chain_id = ${chainId} and number > ${above} and number <= ${upTo} order by number`,
+      )
+      return found.map((row) => ({
+        number: BigInt(row.number),
+        hash: hexOf(row.hash),
+        parentHash: hexOf(row.parent_hash),
+        at: BigInt(row.at),
+      }))
+    },
+    batches: (chainId, vault, upTo) => batches(database, chainId, vault, upTo),
+    outsidePayers: async (chainId, vault, upTo) => {
+      const found = await query(
+        database,
+        sql<{ payer: Buffer; token: Buffer }>`
+          select distinct payer, token from intent
+          where chain_id = ${chainId} and vault = ${bytes(vault)} and outside_block <= ${upTo}
+            and state in ('held', 'accepted', 'batched', 'cancelling')`,
+      )
+      return found.map((row) => ({ payer: addressOf(row.payer), token: addressOf(row.token) }))
+    },
+    apply: (chainId, vault, from, finality) => apply(database, chainId, vault, from, finality),
+  }
+}
+
+async function batches(
+  database: Database,
+  chainId: number,
+  vault: Address,
+  upTo: bigint,
+): Promise<readonly FinalBatch[]> {
+  type Row = {
+    id: string
+    token: Buffer
+    state: 'included' | 'reverted'
+    block_number: number
+    tx_hash: Buffer
+    payers: Buffer[] | null
+    payees: { payee: string; total: string }[] | null
+  }
+  const found = await query(
+    database,
+    sql<Row>`
+      select b.id, b.token, b.state, b.block_number, b.tx_hash,
+        (select array_agg(distinct i.payer) from intent i
+          where i.batch_id = b.id
+            or i.id in (select c.intent_id from cancellation c where c.batch_id = b.id)) as payers,
+        (select jsonb_agg(jsonb_build_object('payee', encode(payee, 'hex'), 'total', total::text)) from (
+          select i.payee, sum(i.amount) as total from intent i
+          where i.batch_id = b.id and b.results is not null and get_bit(b.results, i.batch_index) = 1 group by i.payee
+        ) as paid) as payees
+      from batch b
+      where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.state in ('included', 'reverted') and b.block_number <= ${upTo}
+      order by b.block_number, b.id`,
+  )
+  return found.map((row) => ({
+    id: idOf('sb', row.id),
+    token: addressOf(row.token),
+    state: row.state,
+    blockNumber: BigInt(row.block_number),
+    txHash: hexOf(row.tx_hash),
+    payers: (row.payers ?? []).map(addressOf),
+    payees: (row.payees ?? []).map(({ payee, total }) => ({
+      payee: addressOf(Buffer.from(payee, 'hex')),
+      total: BigInt(total),
+    })),
+  }))
+}
+
+function apply(
+  database: Database,
+  chainId: number,
+  vault: Address,
+  from: ChainViewRecord,
+  finality: Finality,
+): Promise<'applied' | 'moved'> {
+  return inTransaction(database, async (tx) => {
+    const locked = await lockChainView(tx, chainId, vault)
+    if (locked === undefined || locked.finalizedHash !== from.finalizedHash) return 'moved'
+    await lockAccounts(tx, chainId, vault, finality)
+
+    const scope = { tx, chainId, vault, block: finality.block }
+    const ids = finality.batches.map((batch) => uuidOfOwn('sb', batch.id))
+    const ended: readonly Ended[] = [
+      ...(await endSettledOutside(scope)),
+      ...(await settlePayments(scope, ids)),
+      ...(await settleCancels(scope, ids)),
+      ...(await endDead(scope)),
+      ...(await endSpent(scope, finality.accounts)),
+    ]
+    await refreshAccounts(tx, chainId, vault, finality, ended)
+    await storeLedgerEntries(
+      tx,
+      finality.entries.map((entry) => ({ ...entry, chainId, vault, intentId: undefined })),
+    )
+    await sql`
+      update batch set state = case state when 'included' then 'finalized' else 'dissolved' end, finalized_at = now()
+      where id = any(${ids}::uuid[])`.execute(tx)
+    await sql`
+      update chain_view set finalized_number = ${finality.block.number}, finalized_hash = ${bytes(finality.block.hash)},
+        finalized_at = ${finality.block.at}
+      where chain_id = ${chainId} and vault = ${bytes(vault)}`.execute(tx)
+    await sql`delete from block where chain_id = ${chainId} and number < ${finality.block.number}`.execute(tx)
+    return 'applied'
+  })
+}
+
+/** In the order in which accept locks them, so that the two cannot wait for each other. */
+async function lockAccounts(tx: DbTransaction, chainId: number, vault: Address, { accounts }: Finality): Promise<void> {
+  await sql`
+    select from account
+    where chain_id = ${chainId} and vault = ${bytes(vault)} and payer = any(${accounts.map(({ payer }) => bytes(payer))}::bytea[])
+    order by chain_id, vault, payer, token for update`.execute(tx)
+}
+
+/** A reservation is freed only together with the finalized balance that reflects its end. */
+async function refreshAccounts(
+  tx: DbTransaction,
+  chainId: number,
+  vault: Address,
+  { accounts, block }: Finality,
+  ended: readonly Ended[],
+): Promise<void> {
+  const refreshed = accounts.map(({ payer, token, state }) => ({
+    payer: byteaText(payer),
+    token: byteaText(token),
+    balance: `${state.balance}`,
+    withdraw: `${state.withdrawAmount}`,
+    top: `${state.topNonce}`,
+    window: `${state.nonceWindow}`,
+    relayer: state.relayerId,
+    rebinding: state.isRebinding,
+  }))
+  await sql`
+    update account a set balance = r.balance, withdraw_amount = r.withdraw, top_nonce = r.top, nonce_window = r.window,
+      relayer_id = r.relayer, is_rebinding = r.rebinding, as_of_block = ${block.number}
+    from jsonb_to_recordset(${JSON.stringify(refreshed)}::jsonb)
+      as r(payer bytea, token bytea, balance numeric, withdraw numeric, top bigint, "window" numeric, relayer bigint, rebinding boolean)
+    where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token`.execute(tx)
+
+  const freed = ended.map(({ payer, token, amount }) => ({
+    payer: byteaText(payer),
+    token: byteaText(token),
+    amount: `${amount}`,
+  }))
+  await sql`
+    update account a set reserved = a.reserved - r.amount
+    from (
+      select payer, token, sum(amount) as amount
+      from jsonb_to_recordset(${JSON.stringify(freed)}::jsonb) as f(payer bytea, token bytea, amount numeric) group by payer, token
+    ) as r
+    where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token`.execute(tx)
+}
