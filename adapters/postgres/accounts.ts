@@ -1,0 +1,160 @@
+import { sql } from 'kysely'
+import type { Address } from 'viem'
+import { type AccountState, nextNonce } from '../../core/account.ts'
+import { RelayError } from '../../core/errors.ts'
+import type { AccountRecord, Accounts, ChainViewRecord, VaultAccount } from '../../core/ports/accounts.ts'
+import { bytes, hexOf } from './codec.ts'
+import { retryContention } from './contention.ts'
+import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
+
+export function createAccounts(database: Database): Accounts {
+  return {
+    find: (account) => find(database, account),
+    introduce: (account, state, asOfBlock) => introduce(database, account, state, asOfBlock),
+    reserveNonce: (account, { expiresAt, nowSeconds }) =>
+      retryContention(() =>
+        inTransaction(database, async (tx) => {
+          const state = await lock(tx, account)
+          await dropExpired(tx, account, nowSeconds)
+          const nonce = nextNonce(state, await nonces(tx, account))
+          if (nonce === undefined) return 'full'
+          await reserve(tx, account, { nonce, expiresAt })
+          return nonce
+        }),
+      ),
+    view: (chainId, vault) => view(database, chainId, vault),
+  }
+}
+
+/** The columns of `account` that hold the vault's word. */
+export type AccountRow = {
+  readonly balance: string
+  readonly withdraw_amount: string
+  readonly top_nonce: number
+  readonly nonce_window: string
+  readonly relayer_id: number
+  readonly is_rebinding: boolean
+}
+
+export function accountStateOf(row: AccountRow): AccountState {
+  return {
+    balance: BigInt(row.balance),
+    topNonce: BigInt(row.top_nonce),
+    nonceWindow: BigInt(row.nonce_window),
+    relayerId: row.relayer_id,
+    withdrawAmount: BigInt(row.withdraw_amount),
+    isRebinding: row.is_rebinding,
+  }
+}
+
+const isOf = ({ chainId, vault, payer, token }: VaultAccount) => sql<boolean>`
+  chain_id = ${chainId} and vault = ${bytes(vault)} and payer = ${bytes(payer)} and token = ${bytes(token)}`
+
+async function find(database: Database, account: VaultAccount): Promise<AccountRecord | undefined> {
+  type Row = AccountRow & { reserved: string; as_of_block: number; open_nonces: readonly string[] }
+  const [row] = await query(
+    database,
+    sql<Row>`
+      select *, array(select nonce from intent_nonce where ${isOf(account)} and intent_id is not null order by nonce) as open_nonces
+      from account where ${isOf(account)}`,
+  )
+  return (
+    row && {
+      state: accountStateOf(row),
+      reserved: BigInt(row.reserved),
+      openNonces: row.open_nonces.map(BigInt),
+      asOfBlock: BigInt(row.as_of_block),
+    }
+  )
+}
+
+/**
+ * The share lock on the chain's view makes finality wait for us or us for it: what was read at one final block is never
+ * stored after finality has moved past it without looking at this account.
+ */
+async function introduce(
+  database: Database,
+  { chainId, vault, payer, token }: VaultAccount,
+  state: AccountState,
+  asOfBlock: bigint,
+): Promise<'stored' | 'stale'> {
+  const current = await query(
+    database,
+    sql`
+      with current as (
+        select chain_id, vault, finalized_number from chain_view
+        where chain_id = ${chainId} and vault = ${bytes(vault)} and finalized_number = ${asOfBlock}
+        for share
+      ), stored as (
+        insert into account (chain_id, vault, payer, token, balance, withdraw_amount, top_nonce, nonce_window, relayer_id,
+          is_rebinding, as_of_block)
+        select chain_id, vault, ${bytes(payer)}::bytea, ${bytes(token)}::bytea, ${state.balance}::numeric,
+          ${state.withdrawAmount}::numeric, ${state.topNonce}::bigint, ${state.nonceWindow}::numeric,
+          ${state.relayerId}::bigint, ${state.isRebinding}::boolean, finalized_number
+        from current
+        on conflict do nothing
+      )
+      select 1 from current`,
+  )
+  return current.length === 1 ? 'stored' : 'stale'
+}
+
+/** The row lock serialises this with payments of the same payer and with other reservations. */
+async function lock(tx: DbTransaction, account: VaultAccount): Promise<AccountState> {
+  const [row] = await query(tx, sql<AccountRow>`select * from account where ${isOf(account)} for update`)
+  if (row === undefined) {
+    throw new RelayError('internal', `account ${account.payer} on chain ${account.chainId} has not been introduced`)
+  }
+  return accountStateOf(row)
+}
+
+async function dropExpired(tx: DbTransaction, account: VaultAccount, nowSeconds: number): Promise<void> {
+  await sql`
+    delete from intent_nonce
+    where ${isOf(account)} and intent_id is null and expires_at < ${nowSeconds}`.execute(tx)
+}
+
+/** Those of open payments and those handed out but not signed yet: two prepares never get the same. */
+async function nonces(tx: DbTransaction, account: VaultAccount): Promise<readonly bigint[]> {
+  const rows = await query(tx, sql<{ nonce: number }>`select nonce from intent_nonce where ${isOf(account)}`)
+  return rows.map(({ nonce }) => BigInt(nonce))
+}
+
+async function reserve(
+  tx: DbTransaction,
+  { chainId, vault, payer, token }: VaultAccount,
+  { nonce, expiresAt }: { nonce: bigint; expiresAt: bigint },
+): Promise<void> {
+  await sql`
+    insert into intent_nonce (chain_id, vault, payer, token, nonce, expires_at)
+    values (${chainId}, ${bytes(vault)}, ${bytes(payer)}, ${bytes(token)}, ${nonce}, ${expiresAt})`.execute(tx)
+}
+
+async function view(database: Database, chainId: number, vault: Address): Promise<ChainViewRecord | undefined> {
+  type Row = {
+    head_number: number
+    head_hash: Buffer
+    head_at: number
+    finalized_number: number
+    finalized_hash: Buffer
+    finalized_at: number
+    is_paused: boolean
+    observed_at: Date
+  }
+  const [row] = await query(
+    database,
+    sql<Row>`select * from chain_view where chain_id = ${chainId} and vault = ${bytes(vault)}`,
+  )
+  return (
+    row && {
+      headNumber: BigInt(row.head_number),
+      headHash: hexOf(row.head_hash),
+      headAt: BigInt(row.head_at),
+      finalizedNumber: BigInt(row.finalized_number),
+      finalizedHash: hexOf(row.finalized_hash),
+      finalizedAt: BigInt(row.finalized_at),
+      isPaused: row.is_paused,
+      observedAtMillis: row.observed_at.getTime(),
+    }
+  )
+}
