@@ -34,6 +34,8 @@ const chainSchema = z
     vault: addressSchema,
     relayerId: countSchema,
     blockSeconds: z.number().positive(),
+    /** The vault's first block or any before it: from here the ledger knows every deposit. */
+    startBlock: z.int().min(0).default(0).transform(BigInt),
     finality: z.union([
       z.strictObject({ rule: z.literal('tag') }),
       z.strictObject({ rule: z.literal('depth'), depth: z.int().min(0) }),
@@ -88,7 +90,11 @@ export const pauseSecondsMax = 2 * 3600
 export const withdrawDelaySeconds = 24 * 3600
 export const deadlineAheadSecondsMax = 12 * 3600
 
-export const configSchema = z.strictObject({ chains: z.array(chainSchema).min(1) })
+export const configSchema = z
+  .strictObject({ chains: z.array(chainSchema).min(1) })
+  .refine(({ chains }) => new Set(chains.map(({ chainId }) => chainId)).size === chains.length, {
+    message: 'each chainId once: one vault per chain',
+  })
 
 export type TokenConfig = z.output<typeof tokenSchema>
 export type ChainConfig = Omit<z.output<typeof chainSchema>, 'batch' | 'lane'> & {

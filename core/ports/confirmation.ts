@@ -26,6 +26,8 @@ export type Confirmed = {
   /** Blocks above this number are no longer canonical: what they included goes back. */
   readonly commonAncestor: bigint
   readonly blocks: readonly Block[]
+  /** The last of `blocks`, or the common ancestor if there are none. */
+  readonly head: Block
   readonly included: readonly IncludedBatch[]
   readonly reverted: readonly RevertedBatch[]
   readonly outside: readonly OutsideSettlement[]

@@ -1,0 +1,71 @@
+import { ChainUnavailableError } from '../core/ports/chain.ts'
+import { FencedOffError } from '../core/ports/lanes.ts'
+import type { Log } from '../core/ports/log.ts'
+import type { Queue, Wake } from '../core/ports/queue.ts'
+import type { Upkeep } from '../core/ports/upkeep.ts'
+import { startLoops } from './loops/loop.ts'
+import { sweep } from './loops/sweep.ts'
+import { upkeep } from './loops/upkeep.ts'
+import { watch } from './loops/watch.ts'
+import { pipeline } from './pipeline.ts'
+import type { StageContext } from './stage.ts'
+
+/** Runs the pipeline until it is stopped. `contexts`: one per chain. `stop` lets what runs come to its end. */
+export async function startRelayer({
+  contexts,
+  queue,
+  books,
+  log,
+}: {
+  contexts: readonly StageContext[]
+  queue: Queue
+  books: Upkeep
+  log: Log
+}): Promise<{ readonly stop: () => Promise<void> }> {
+  const byChain = new Map(contexts.map((context) => [context.config.chainId, context]))
+
+  const worker = await queue.work(async (wake) => {
+    const context = byChain.get(wake.chainId)
+    if (context !== undefined) await runStage(context, wake, queue)
+  })
+  const loops = startLoops(
+    [
+      sweep({ queue, chainIds: [...byChain.keys()] }),
+      ...contexts.map(({ chain, config }) => watch({ chain, config, queue })),
+      upkeep(books),
+    ],
+    log,
+  )
+  return {
+    stop: async () => {
+      await loops.stop()
+      await worker.stop()
+    },
+  }
+}
+
+async function runStage(context: StageContext, { stage, chainId }: Wake, queue: Queue): Promise<void> {
+  try {
+    for (const next of await pipeline[stage](context)) {
+      await queue.wake(
+        { stage: next.stage, chainId },
+        next.delayMillis === undefined ? {} : { delayMillis: next.delayMillis },
+      )
+    }
+  } catch (error) {
+    if (!isPassing(error)) throw error
+    context.log.warn(
+      { stage, chainId, reason: error.message, cause: causeOf(error) },
+      'the stage stops here for now: the sweeper comes back to it',
+    )
+  }
+}
+
+/** An outage or another holder of the lane: nothing is broken, the rows wait. */
+function isPassing(error: unknown): error is Error {
+  return error instanceof ChainUnavailableError || error instanceof FencedOffError
+}
+
+function causeOf({ cause }: Error): string | undefined {
+  return cause instanceof Error ? cause.message : undefined
+}

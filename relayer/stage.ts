@@ -1,0 +1,35 @@
+import type { ChainConfig } from '../core/config.ts'
+import type { Batching } from '../core/ports/batching.ts'
+import type { Chain } from '../core/ports/chain.ts'
+import type { Clock } from '../core/ports/clock.ts'
+import type { Confirmation } from '../core/ports/confirmation.ts'
+import type { Finalization } from '../core/ports/finalization.ts'
+import type { LaneSigner } from '../core/ports/lane-signer.ts'
+import type { Lanes } from '../core/ports/lanes.ts'
+import type { Log } from '../core/ports/log.ts'
+import type { Wake } from '../core/ports/queue.ts'
+
+/** Everything a stage may touch, for one chain. */
+export type StageContext = {
+  readonly config: ChainConfig
+  readonly chain: Chain
+  readonly signers: readonly LaneSigner[]
+  readonly batching: Batching
+  readonly lanes: Lanes
+  readonly confirmation: Confirmation
+  readonly finalization: Finalization
+  readonly clock: Clock
+  readonly log: Log
+  /** Names this process in leases. */
+  readonly holder: string
+  readonly newId: (prefix: 'sb') => string
+}
+
+/** What should happen next, and when. Lost wake-ups do no harm: the sweeper finds the rows. */
+export type Next = { readonly stage: Wake['stage']; readonly delayMillis?: number }
+
+/**
+ * One step of the pipeline. Takes up to a set of rows, decides by `core`, writes once. May run twice, at the same time as
+ * itself in another process, or die at any line: whatever it left undone, its next run finds in the rows.
+ */
+export type Stage = (context: StageContext) => Promise<readonly Next[]>

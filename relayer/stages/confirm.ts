@@ -1,0 +1,188 @@
+import { findToken } from '../../core/config.ts'
+import type { ChainViewRecord } from '../../core/ports/accounts.ts'
+import { type Block, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
+import type { IncludedBatch, OutsideSettlement, RevertedBatch, SentAttempt } from '../../core/ports/confirmation.ts'
+import { decodeBatch, decodeResults } from '../../core/protocol/packed.ts'
+import { settlePayloadOf } from '../../core/protocol/settle-calldata.ts'
+import { domainOf, domainSeparator, paymentDigest } from '../../core/protocol/typed-data.ts'
+import type { Next, Stage, StageContext } from '../stage.ts'
+
+/** Blocks per run: a relayer that was away catches up in steps. */
+const blockCountMax = 200n
+
+/** submitted → included: follows the chain block by block and reads the vault's own events; a receipt is only a hint. */
+export const confirm: Stage = async (context) => {
+  const { chain, config, confirmation, log } = context
+  const view = (await confirmation.view(config.chainId, config.vault)) ?? (await start(context))
+  const head = await chain.head()
+  const ancestor = await commonAncestor(context, view, head)
+  if (ancestor === 'lagging') return []
+  if (ancestor < view.headNumber) {
+    log.warn(
+      { chainId: config.chainId, ancestor, head: head.number, depth: view.headNumber - ancestor },
+      'reorg: what those blocks included goes back',
+    )
+  }
+
+  const fork = await confirmation.storedBlock(config.chainId, ancestor)
+  if (fork === undefined) return [{ stage: 'confirm' }]
+  const blocks = await walk(context, fork, head)
+  const found = await match(context, blocks)
+  const tip = blocks.at(-1) ?? fork
+  const outcome = await confirmation.apply(config.chainId, config.vault, view, {
+    commonAncestor: ancestor,
+    blocks,
+    head: tip,
+    ...found,
+    isPaused: await chain.isPaused(tip.hash),
+  })
+  if (outcome === 'moved') return [{ stage: 'confirm' }]
+  for (const { batchId, block, txHash, gasUsed } of found.included) {
+    log.info({ batch: batchId, block: block.number, txHash, gasUsed }, 'included')
+  }
+  for (const { batchId, block, txHash } of found.reverted)
+    log.error({ batch: batchId, block: block.number, txHash }, 'reverted on chain')
+
+  const next: Next[] = [{ stage: 'finalize' }]
+  if (tip.number < head.number) next.push({ stage: 'confirm' })
+  if (ancestor < view.headNumber) next.push({ stage: 'submit' })
+  return next
+}
+
+/** From the block before the vault's first, so that the ledger knows every deposit. */
+async function start({ chain, config, confirmation }: StageContext): Promise<ChainViewRecord> {
+  const first = await chain.blockByNumber(config.startBlock)
+  if (first.outcome === 'absent') throw new ChainUnavailableError(`block ${config.startBlock}, where the vault starts`)
+  await confirmation.start(config.chainId, config.vault, first.value, false)
+  const view = await confirmation.view(config.chainId, config.vault)
+  if (view === undefined) throw new Error(`chain ${config.chainId} has no view after it was started`)
+  return view
+}
+
+/** The highest block that we and the node agree on, by hash. `lagging`: the node is behind what we have seen, without disagreeing. */
+async function commonAncestor(
+  { chain, config, confirmation }: StageContext,
+  view: ChainViewRecord,
+  head: Block,
+): Promise<bigint | 'lagging'> {
+  let number = head.number < view.headNumber ? head.number : view.headNumber
+  for (let depth = 0; depth <= config.reorgDepthMax; depth++, number--) {
+    const stored = await confirmation.storedBlock(config.chainId, number)
+    if (stored === undefined) break
+    const theirs =
+      number === head.number ? ({ outcome: 'found', value: head } as const) : await chain.blockByNumber(number)
+    if (theirs.outcome === 'found' && theirs.value.hash === stored.hash) {
+      return depth === 0 && head.number < view.headNumber ? 'lagging' : number
+    }
+  }
+  throw new Error(
+    `chain ${config.chainId}: no common block within ${config.reorgDepthMax} of ${view.headNumber} (final: ${view.finalizedNumber}). ` +
+      'A final block changed or the node follows another chain: settle this by hand.',
+  )
+}
+
+/** Canonical blocks above the ancestor, each the child of the one before. Stops early when the chain moves under our feet. */
+async function walk({ chain }: StageContext, fork: Block, head: Block): Promise<readonly Block[]> {
+  const blocks: Block[] = []
+  let parentHash = fork.hash
+  const last = head.number < fork.number + blockCountMax ? head.number : fork.number + blockCountMax
+  for (let number = fork.number + 1n; number <= last; number++) {
+    const block =
+      number === head.number ? ({ outcome: 'found', value: head } as const) : await chain.blockByNumber(number)
+    if (block.outcome === 'absent' || block.value.parentHash !== parentHash) break
+    blocks.push(block.value)
+    parentHash = block.value.hash
+  }
+  return blocks
+}
+
+type Found = {
+  readonly included: readonly IncludedBatch[]
+  readonly reverted: readonly RevertedBatch[]
+  readonly outside: readonly OutsideSettlement[]
+}
+
+async function match(context: StageContext, blocks: readonly Block[]): Promise<Found> {
+  const { chain, config, confirmation } = context
+  const settled: { block: Block; event: VaultEvent & { name: 'BatchSettled' } }[] = []
+  const outside: OutsideSettlement[] = []
+  for (const block of blocks) {
+    for (const event of await chain.events(block)) {
+      if (event.name === 'BatchSettled' && event.relayerId === config.relayerId) settled.push({ block, event })
+      if (event.name === 'OverdueSettled') outside.push({ digest: event.digest, txHash: event.txHash, block })
+    }
+  }
+  const attempts = new Map(
+    (await confirmation.attemptsByTx(settled.map(({ event }) => event.txHash))).map((attempt) => [
+      attempt.txHash,
+      attempt,
+    ]),
+  )
+
+  const included: IncludedBatch[] = []
+  for (const { block, event } of settled) {
+    const attempt = attempts.get(event.txHash)
+    if (attempt === undefined) outside.push(...(await settledElsewhere(context, block, event)))
+    else included.push({ ...attempt, block, results: event.results, gasUsed: await gasUsed(context, event) })
+  }
+  const reverted = await findReverted(context, blocks, new Set(included.map(({ batchId }) => batchId)))
+  return { included, reverted, outside }
+}
+
+async function gasUsed({ chain }: StageContext, event: VaultEvent): Promise<bigint> {
+  const receipt = await chain.receipt(event.txHash)
+  if (receipt.outcome === 'absent')
+    throw new ChainUnavailableError(`the receipt of ${event.txHash}, whose event it just showed`)
+  return receipt.value.gasUsed
+}
+
+/** A batch of our relayer id that we do not know (books restored from a backup): its payments are settled all the same. */
+async function settledElsewhere(
+  { chain, config }: StageContext,
+  block: Block,
+  event: VaultEvent & { name: 'BatchSettled' },
+): Promise<readonly OutsideSettlement[]> {
+  const transaction = await chain.transaction(event.txHash)
+  const scale = findToken(config, event.token)?.scale
+  if (transaction.outcome === 'absent')
+    throw new ChainUnavailableError(`the tx ${event.txHash}, whose event it just showed`)
+  const payload = settlePayloadOf(transaction.value.input)
+  if (payload === undefined || scale === undefined) {
+    throw new Error(
+      `tx ${event.txHash} settled for relayer ${config.relayerId}, but its calldata is no batch of a listed token`,
+    )
+  }
+  const { payments } = decodeBatch(payload, scale)
+  const results = decodeResults(event.results, event.paymentCount + event.cancelCount)
+  const separator = domainSeparator(domainOf({ chainId: config.chainId, vault: config.vault }))
+  return payments
+    .filter((_, index) => results[index] === true)
+    .map((payment) => ({ digest: paymentDigest(separator, payment), txHash: event.txHash, block }))
+}
+
+/** Our tx used its account nonce without an event of the vault: the receipt tells whether it failed, and in which block. */
+async function findReverted(
+  { chain, confirmation, config }: StageContext,
+  blocks: readonly Block[],
+  includedBatches: ReadonlySet<string>,
+): Promise<readonly RevertedBatch[]> {
+  const tip = blocks.at(-1)
+  if (tip === undefined) return []
+  const counts = new Map<string, number>()
+  const countOf = async (signer: SentAttempt['signer']): Promise<number> => {
+    const count = counts.get(signer) ?? (await chain.accountNonce(signer, tip.hash))
+    counts.set(signer, count)
+    return count
+  }
+  const reverted: RevertedBatch[] = []
+  for (const attempt of await confirmation.openAttempts(config.chainId)) {
+    if (includedBatches.has(attempt.batchId) || (await countOf(attempt.signer)) <= attempt.accountNonce) continue
+    const receipt = await chain.receipt(attempt.txHash)
+    if (receipt.outcome === 'absent' || receipt.value.isSuccess) continue
+    const { blockNumber, blockHash, gasUsed } = receipt.value
+    const block =
+      blocks.find(({ hash }) => hash === blockHash) ?? (await confirmation.storedBlock(config.chainId, blockNumber))
+    if (block?.hash === blockHash) reverted.push({ ...attempt, block, gasUsed })
+  }
+  return reverted
+}
