@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
-import type { Address } from 'viem'
 import { type AccountState, nextNonce } from '../../core/account.ts'
 import { RelayError } from '../../core/errors.ts'
-import type { AccountRecord, Accounts, ChainViewRecord, VaultAccount } from '../../core/ports/accounts.ts'
-import { bytes, hexOf } from './codec.ts'
+import type { AccountRecord, Accounts, VaultAccount } from '../../core/ports/accounts.ts'
+import { findChainView } from './chain-view.ts'
+import { bytes } from './codec.ts'
 import { retryContention } from './contention.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 
@@ -22,7 +22,7 @@ export function createAccounts(database: Database): Accounts {
           return nonce
         }),
       ),
-    view: (chainId, vault) => view(database, chainId, vault),
+    view: (chainId, vault) => findChainView(database, chainId, vault),
   }
 }
 
@@ -128,33 +128,4 @@ async function reserve(
   await sql`
     insert into intent_nonce (chain_id, vault, payer, token, nonce, expires_at)
     values (${chainId}, ${bytes(vault)}, ${bytes(payer)}, ${bytes(token)}, ${nonce}, ${expiresAt})`.execute(tx)
-}
-
-async function view(database: Database, chainId: number, vault: Address): Promise<ChainViewRecord | undefined> {
-  type Row = {
-    head_number: number
-    head_hash: Buffer
-    head_at: number
-    finalized_number: number
-    finalized_hash: Buffer
-    finalized_at: number
-    is_paused: boolean
-    observed_at: Date
-  }
-  const [row] = await query(
-    database,
-    sql<Row>`select * from chain_view where chain_id = ${chainId} and vault = ${bytes(vault)}`,
-  )
-  return (
-    row && {
-      headNumber: BigInt(row.head_number),
-      headHash: hexOf(row.head_hash),
-      headAt: BigInt(row.head_at),
-      finalizedNumber: BigInt(row.finalized_number),
-      finalizedHash: hexOf(row.finalized_hash),
-      finalizedAt: BigInt(row.finalized_at),
-      isPaused: row.is_paused,
-      observedAtMillis: row.observed_at.getTime(),
-    }
-  )
 }

@@ -1,0 +1,129 @@
+import { sql } from 'kysely'
+import type { Candidate } from '../../core/admit.ts'
+import { RelayError } from '../../core/errors.ts'
+import { pending } from '../../core/ledger.ts'
+import type { SignedAcknowledgement } from '../../core/ports/intake.ts'
+import { byteaText, uuidOfOwn } from './codec.ts'
+import type { DbTransaction } from './database.ts'
+import { storeLedgerEntries } from './ledger.ts'
+
+/** A candidate that goes into the books. `treeId`, `index`: where its acknowledgement is. */
+export type Taken = { readonly candidate: Candidate; readonly orderId: string | undefined } & (
+  | { readonly outcome: 'held'; readonly reason: string }
+  | {
+      readonly outcome: 'accepted'
+      readonly treeId: string
+      readonly index: number
+      readonly acknowledgement: SignedAcknowledgement
+    }
+)
+
+/** Writes accepted and held payments with all that goes with them. Their accounts and orders must be locked by `tx`. */
+export async function storeTaken(tx: DbTransaction, taken: readonly Taken[]): Promise<void> {
+  if (taken.length === 0) return
+  const set = JSON.stringify(taken.map(rowOf))
+  await storeIntents(tx, set)
+  await storeDigests(tx, set)
+  await claimNonces(tx, set, taken.length)
+  await claimOrders(tx, set)
+  await reserve(tx, set)
+  await storeLedgerEntries(
+    tx,
+    taken.map(({ candidate: { id, chain, payment } }) => ({
+      ...pending(payment),
+      chainId: chain.chainId,
+      vault: chain.vault,
+      token: payment.token,
+      intentId: id,
+      batchId: undefined,
+      blockNumber: undefined,
+      txHash: undefined,
+      logIndex: undefined,
+    })),
+  )
+}
+
+/** One element of the set that every statement below reads. */
+function rowOf(taken: Taken) {
+  const { id, appId, chain, payment, digest, signature } = taken.candidate
+  const promise =
+    taken.outcome === 'accepted'
+      ? {
+          guarantee: taken.acknowledgement.guarantee,
+          accepted_at: `${taken.acknowledgement.acceptedAt}`,
+          settle_by: `${taken.acknowledgement.settleBy}`,
+          acknowledgement_id: uuidOfOwn('ak', taken.treeId),
+          acknowledgement_index: taken.index,
+        }
+      : { reason: taken.reason }
+  return {
+    id: uuidOfOwn('pi', id),
+    app_id: appId,
+    chain_id: chain.chainId,
+    vault: byteaText(chain.vault),
+    token: byteaText(payment.token),
+    payer: byteaText(payment.payer),
+    payee: byteaText(payment.payee),
+    amount: `${payment.amount}`,
+    nonce: `${payment.nonce}`,
+    deadline: `${payment.deadline}`,
+    order_ref: byteaText(payment.orderRef),
+    order_id: taken.orderId === undefined ? null : uuidOfOwn('po', taken.orderId),
+    digest: byteaText(digest),
+    signature: byteaText(signature),
+    state: taken.outcome,
+    ...promise,
+  }
+}
+
+async function storeIntents(tx: DbTransaction, set: string): Promise<void> {
+  await sql`
+    insert into intent (id, app_id, chain_id, vault, token, payer, payee, amount, nonce, deadline, order_ref, order_id,
+      digest, signature, state, reason, guarantee, accepted_at, settle_by, acknowledgement_id, acknowledgement_index)
+    select * from jsonb_to_recordset(${set}::jsonb) as r(id uuid, app_id text, chain_id bigint, vault bytea, token bytea,
+      payer bytea, payee bytea, amount numeric, nonce bigint, deadline bigint, order_ref bytea, order_id uuid, digest bytea,
+      signature bytea, state text, reason text, guarantee text, accepted_at bigint, settle_by bigint,
+      acknowledgement_id uuid, acknowledgement_index integer)`.execute(tx)
+}
+
+/** Without `on conflict`: a digest that slipped past the account's lock must undo the whole set. */
+async function storeDigests(tx: DbTransaction, set: string): Promise<void> {
+  await sql`
+    insert into intent_digest (digest, intent_id, app_id)
+    select digest, id, app_id from jsonb_to_recordset(${set}::jsonb) as r(digest bytea, id uuid, app_id text)`.execute(
+    tx,
+  )
+}
+
+/** Takes over what prepare handed out. A nonce of another payment is never taken: the decision saw it under the same lock. */
+async function claimNonces(tx: DbTransaction, set: string, count: number): Promise<void> {
+  const { numAffectedRows } = await sql`
+    insert into intent_nonce as n (chain_id, vault, payer, token, nonce, intent_id)
+    select chain_id, vault, payer, token, nonce, id
+    from jsonb_to_recordset(${set}::jsonb)
+      as r(chain_id bigint, vault bytea, payer bytea, token bytea, nonce bigint, id uuid)
+    on conflict (chain_id, vault, payer, token, nonce) do update
+    set intent_id = excluded.intent_id, expires_at = null
+    where n.intent_id is null`.execute(tx)
+  if (numAffectedRows !== BigInt(count)) {
+    throw new RelayError('internal', `${numAffectedRows} of ${count} nonces were free under their lock`)
+  }
+}
+
+async function claimOrders(tx: DbTransaction, set: string): Promise<void> {
+  await sql`
+    insert into order_claim (order_id, intent_id)
+    select order_id, id from jsonb_to_recordset(${set}::jsonb) as r(order_id uuid, id uuid)
+    where order_id is not null`.execute(tx)
+}
+
+async function reserve(tx: DbTransaction, set: string): Promise<void> {
+  await sql`
+    update account a set reserved = a.reserved + r.amount
+    from (
+      select chain_id, vault, payer, token, sum(amount) as amount
+      from jsonb_to_recordset(${set}::jsonb) as r(chain_id bigint, vault bytea, payer bytea, token bytea, amount numeric)
+      group by chain_id, vault, payer, token
+    ) as r
+    where a.chain_id = r.chain_id and a.vault = r.vault and a.payer = r.payer and a.token = r.token`.execute(tx)
+}

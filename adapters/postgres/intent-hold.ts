@@ -1,0 +1,162 @@
+import { sql } from 'kysely'
+import { availableFloor } from '../../core/account.ts'
+import { decidePromise, type Promised } from '../../core/acknowledgement.ts'
+import { RelayError } from '../../core/errors.ts'
+import { voided } from '../../core/ledger.ts'
+import type { Acknowledger } from '../../core/ports/intake.ts'
+import type { HoldDecision, Intents } from '../../core/ports/intents.ts'
+import { zeroHash } from '../../core/protocol/typed-data.ts'
+import { type AccountRow, accountStateOf } from './accounts.ts'
+import { signTree, storeTrees } from './acknowledgements.ts'
+import { findChainView } from './chain-view.ts'
+import { addressOf, hexOf, type IdPrefix, uuidOf, uuidOfOwn } from './codec.ts'
+import { retryContention } from './contention.ts'
+import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
+import { viewAt } from './intake-books.ts'
+import { type IntentRow, lockIntent, paymentOf } from './intent-row.ts'
+import { storeLedgerEntries } from './ledger.ts'
+
+export type HoldWiring = {
+  readonly database: Database
+  readonly acknowledger: Acknowledger
+  readonly newId: (prefix: IdPrefix) => string
+}
+
+type Release = Parameters<Intents['release']>[0]
+type Reject = Parameters<Intents['reject']>[0]
+
+export function release(wiring: HoldWiring, hold: Release): Promise<HoldDecision> {
+  return decide(wiring.database, hold.id, 'accepted', async (tx, held) => {
+    if (held.row.chain_id !== hold.chain.chainId) throw new RangeError(`${hold.id} is on chain ${held.row.chain_id}`)
+    const tree = await signTree(wiring.acknowledger, {
+      id: wiring.newId('ak'),
+      chainId: hold.chain.chainId,
+      acknowledgements: [
+        {
+          paymentDigest: hexOf(held.row.digest),
+          orderHash: held.row.order_hash === null ? zeroHash : hexOf(held.row.order_hash),
+          fee: 0n,
+          acceptedAt: BigInt(hold.nowSeconds),
+          ...(await promiseNow(tx, held, hold)),
+        },
+      ],
+    })
+    const [acknowledgement] = tree.acknowledgements
+    if (acknowledgement === undefined) throw new RelayError('internal', `${hold.id} was not acknowledged`)
+    await storeTrees(tx, [tree])
+    await sql`
+      update intent set state = 'accepted', reason = null, guarantee = ${acknowledgement.guarantee},
+        accepted_at = ${acknowledgement.acceptedAt}, settle_by = ${acknowledgement.settleBy},
+        acknowledgement_id = ${uuidOfOwn('ak', tree.id)}, acknowledgement_index = 0, retry_at = now(), updated_at = now()
+      where id = ${held.row.id}`.execute(tx)
+    await storeOpLog(tx, wiring.newId('ol'), 'hold.release', hold)
+  })
+}
+
+export function reject(wiring: HoldWiring, hold: Reject): Promise<HoldDecision> {
+  return decide(wiring.database, hold.id, 'rejected', async (tx, { row }) => {
+    await sql`
+      update intent set state = 'rejected', reason = 'rejected by an operator', updated_at = now()
+      where id = ${row.id}`.execute(tx)
+    await sql`
+      update account set reserved = reserved - ${row.amount}::numeric
+      where chain_id = ${row.chain_id} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token}`.execute(
+      tx,
+    )
+    await sql`
+      delete from intent_nonce
+      where chain_id = ${row.chain_id} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token}
+        and nonce = ${row.nonce} and intent_id = ${row.id}`.execute(tx)
+    await sql`delete from order_claim where order_id = ${row.order_id} and intent_id = ${row.id}`.execute(tx)
+    await storeLedgerEntries(tx, [
+      {
+        ...voided(paymentOf(row)),
+        chainId: row.chain_id,
+        vault: addressOf(row.vault),
+        token: addressOf(row.token),
+        intentId: hold.id,
+        batchId: undefined,
+        blockNumber: undefined,
+        txHash: undefined,
+        logIndex: undefined,
+      },
+    ])
+    await storeOpLog(tx, wiring.newId('ol'), 'hold.reject', hold)
+  })
+}
+
+type Row = IntentRow & { readonly order_hash: Buffer | null }
+type Held = { readonly row: Row; readonly account: AccountRow & { readonly reserved: string } }
+
+/** Does `work` if the payment is on hold, under the locks of its account and itself, taken in the order that accept and finality use. */
+async function decide(
+  database: Database,
+  id: string,
+  state: 'accepted' | 'rejected',
+  work: (tx: DbTransaction, held: Held) => Promise<void>,
+): Promise<HoldDecision> {
+  const uuid = uuidOf('pi', id)
+  if (uuid === undefined) return { outcome: 'not_found' }
+  return retryContention(() =>
+    inTransaction(database, async (tx): Promise<HoldDecision> => {
+      const row = await find(tx, uuid)
+      if (row === undefined) return { outcome: 'not_found' }
+      const account = await lockAccount(tx, row)
+      const before = await lockIntent(tx, uuid)
+      if (before === undefined) return { outcome: 'not_found' }
+      if (before !== 'held') return { outcome: 'not_held', state: before }
+      await work(tx, { row, account })
+      return { outcome: 'decided', state }
+    }),
+  )
+}
+
+/** What is signed never changes, so it is read before the locks: it says which account to lock. */
+async function find(tx: DbTransaction, uuid: string): Promise<Row | undefined> {
+  const [row] = await query(
+    tx,
+    sql<Row>`
+      select i.*, o.order_hash from intent i left join payment_order o on o.id = i.order_id where i.id = ${uuid}`,
+  )
+  return row
+}
+
+async function lockAccount(tx: DbTransaction, row: Row): Promise<Held['account']> {
+  const [account] = await query(
+    tx,
+    sql<Held['account']>`
+      select * from account
+      where chain_id = ${row.chain_id} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token}
+      for update`,
+  )
+  if (account === undefined) throw new RelayError('internal', `the account of held payment ${row.id} is gone`)
+  return account
+}
+
+/** The world may have changed during the hold: money that is leaving, or an account that is, allows no firm promise. */
+async function promiseNow(
+  tx: DbTransaction,
+  { row, account }: Held,
+  { chain, nowSeconds }: Release,
+): Promise<Promised> {
+  const view = await findChainView(tx, chain.chainId, chain.vault)
+  const state = accountStateOf(account)
+  // `reserved` counts this payment already.
+  const isCovered =
+    availableFloor(state, BigInt(account.reserved) - BigInt(row.amount)) >= BigInt(row.amount) &&
+    state.relayerId === chain.relayerId &&
+    !state.isRebinding
+  const promised = decidePromise({
+    deadline: BigInt(row.deadline),
+    nowSeconds,
+    view: viewAt(view, nowSeconds),
+    promise: chain.promise,
+  })
+  return isCovered ? promised : { ...promised, guarantee: 'optimistic' }
+}
+
+async function storeOpLog(tx: DbTransaction, logId: string, action: string, hold: Release | Reject): Promise<void> {
+  await sql`
+    insert into op_log (id, app_id, action, subject, note)
+    values (${uuidOfOwn('ol', logId)}, ${hold.operatorId}, ${action}, ${hold.id}, ${hold.note ?? null})`.execute(tx)
+}
