@@ -32,7 +32,7 @@ async function close(context: StageContext, token: Address): Promise<readonly Ne
   if (payments.length + cancels.length === 0) return []
 
   const id = newId('sb')
-  const fitted = await fit(context, { token, anchor: keccak256(stringToHex(id)), payments, cancels })
+  const fitted = await fitToChain(context, { token, anchor: keccak256(stringToHex(id)), payments, cancels })
   if (fitted.outcome === 'unsettleable') {
     log.warn(
       { chainId: config.chainId, token, reason: fitted.reason },
@@ -79,7 +79,7 @@ type Fitted =
   | { readonly outcome: 'unsettleable'; readonly reason: string }
 
 /** Simulates at the head and drops what the vault would refuse, and half of what is too much gas, until all of it settles. */
-async function fit(context: StageContext, draft: Draft): Promise<Fitted> {
+async function fitToChain(context: StageContext, draft: Draft): Promise<Fitted> {
   const { chain, config, signers, batching } = context
   const [signer] = signers
   const scale = findToken(config, draft.token)?.scale

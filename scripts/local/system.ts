@@ -1,0 +1,233 @@
+import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createApps } from '../../adapters/postgres/apps.ts'
+import { connectDatabase } from '../../adapters/postgres/database.ts'
+import { migrate } from '../../adapters/postgres/migrate.ts'
+import { startAnvil } from '../embedded/chain-anvil.ts'
+import { startHardhat } from '../embedded/chain-hardhat.ts'
+import { startNode } from '../embedded/child.ts'
+import { assertPortFree } from '../embedded/port.ts'
+import { startPostgres } from '../embedded/postgres.ts'
+import { StartError } from '../embedded/start-error.ts'
+import { localAccounts, privateKeyOf } from './accounts.ts'
+import { build } from './build.ts'
+import { type Deployment, deploy } from './deploy.ts'
+import { type Home, type Memory, newSecret } from './home.ts'
+import type { Options } from './options.ts'
+
+/** A whole ICE on this machine: real Postgres, chain, API and relayer, each a process of its own. */
+export type System = {
+  readonly api: string
+  readonly rpc: string
+  readonly chain: 'hardhat' | 'anvil'
+  readonly deployment: Deployment
+  readonly apps: Readonly<Record<'wallet' | 'merchant' | 'operator', AppCredentials>>
+  /** Stops everything in order: first who writes, last what is written to. */
+  readonly stop: () => Promise<void>
+  /** Resolves with one sentence if a part ends by itself. */
+  readonly broken: Promise<string>
+}
+export type AppCredentials = { readonly id: string; readonly secret: string }
+
+export const blockSeconds = 1
+const settings = { hardhat: { rule: 'depth', depth: 2 }, anvil: { rule: 'tag' } } as const
+
+/** @param onStep hears what is being started, for people who watch. */
+export async function startSystem({
+  options,
+  home,
+  onStep,
+}: {
+  options: Options
+  home: Home
+  onStep: (part: string) => void
+}): Promise<System> {
+  const stops: (() => Promise<void>)[] = []
+  const stop = once(async () => {
+    for (const each of stops.toReversed()) await each()
+  })
+  try {
+    await assertPortFree(options.port, '127.0.0.1')
+    assertSameChain(options, home.earlier)
+
+    onStep('Postgres, the chain and the contracts')
+    const [postgres, chain] = await allStarted(
+      [startPostgres({ directory: join(home.path, 'postgres') }), startChain(options, home), build()],
+      stops,
+    )
+
+    onStep('the vault on the chain')
+    const deployment = home.earlier?.deployment ?? (await deploy(chain))
+    const secrets = home.earlier?.secrets ?? { wallet: newSecret(), merchant: newSecret(), operator: newSecret() }
+    await home.remember({ chain: options.chain, deployment, secrets })
+
+    const apps = {
+      wallet: { id: 'app_tokenpocket', secret: secrets.wallet },
+      merchant: { id: 'app_merchant', secret: secrets.merchant },
+      operator: { id: 'app_operator', secret: secrets.operator },
+    }
+    await registerApps(postgres.url, apps)
+
+    onStep('the API and the relayer')
+    const environment = {
+      ...process.env,
+      DATABASE_URL: postgres.url,
+      ICE_CONFIG: await writeConfig(home, chain.rpcUrl, options, deployment),
+    }
+    const relayer = startNode({
+      entry: pathOf('../../relayer/main.ts'),
+      name: 'The relayer',
+      env: {
+        ...environment,
+        LANE_KEYS: localAccounts.lanes.map(privateKeyOf).join(','),
+        LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+      },
+      onLine: toErrorOutput,
+    })
+    const api = startNode<{ readonly url: string }>({
+      entry: pathOf('../../api/main.ts'),
+      name: 'The API',
+      env: {
+        ...environment,
+        PORT: `${options.port}`,
+        HOST: '127.0.0.1',
+        ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
+        LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+      },
+      onLine: toErrorOutput,
+    })
+    const [startedRelayer, startedApi] = await allStarted([relayer, api], stops)
+    return {
+      api: startedApi.ready.url,
+      rpc: chain.rpcUrl,
+      chain: options.chain,
+      deployment,
+      apps,
+      stop,
+      broken: Promise.race([
+        startedApi.exited.then(() => `The API ended by itself.\n${startedApi.lastLines()}`),
+        startedRelayer.exited.then(() => `The relayer ended by itself.\n${startedRelayer.lastLines()}`),
+      ]),
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+type Stoppable = { readonly stop: () => Promise<void> }
+
+/** Waits for all, so that whatever did start is stopped even if another did not. */
+async function allStarted<Parts extends readonly unknown[]>(
+  starting: { readonly [Index in keyof Parts]: Promise<Parts[Index]> },
+  stops: (() => Promise<void>)[],
+): Promise<Parts> {
+  const outcomes = await Promise.allSettled(starting)
+  for (const outcome of outcomes) {
+    if (outcome.status === 'fulfilled' && isStoppable(outcome.value)) stops.push(outcome.value.stop)
+  }
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  return outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined)) as unknown as Parts
+}
+
+function isStoppable(value: unknown): value is Stoppable {
+  return typeof value === 'object' && value !== null && 'stop' in value
+}
+
+function startChain(
+  options: Options,
+  home: Home,
+): Promise<Stoppable & { readonly rpcUrl: string; readonly chainId: number }> {
+  const port = options.rpcPort === undefined ? {} : { port: options.rpcPort }
+  if (options.chain === 'anvil') {
+    return startAnvil({
+      ...port,
+      blockSeconds,
+      ...(home.isKept ? { stateFile: join(home.path, 'anvil-state.json') } : {}),
+    })
+  }
+  return startHardhat({
+    ...port,
+    blockSeconds,
+    ...(home.isKept ? { journalFile: join(home.path, 'hardhat-journal.jsonl') } : {}),
+  })
+}
+
+function assertSameChain({ chain }: Options, earlier: Memory | undefined): void {
+  if (earlier !== undefined && earlier.chain !== chain) {
+    throw new StartError(`The --data folder was made with --chain ${earlier.chain}. Use that, or another folder.`)
+  }
+}
+
+async function registerApps(url: string, credentials: System['apps']): Promise<void> {
+  const database = connectDatabase({
+    url,
+    poolMax: 2,
+    onIdleError: (error) => process.stderr.write(`${error.message}\n`),
+  })
+  try {
+    await migrate(database)
+    const apps = createApps(database)
+    const names = { wallet: 'TokenPocket (simulated)', merchant: 'Demo merchants', operator: 'Demo operator' } as const
+    for (const who of ['wallet', 'merchant', 'operator'] as const) {
+      const { id, secret } = credentials[who]
+      const secretSha256 = createHash('sha256').update(secret).digest()
+      await apps.put({ id, name: names[who], role: who === 'operator' ? 'operator' : 'app', secretSha256 })
+    }
+  } finally {
+    await database.destroy()
+  }
+}
+
+/** The same file that production writes by hand. @see core/config.ts */
+async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deployment: Deployment): Promise<string> {
+  const { chainId, vault, startBlock, tokens } = deployment
+  const config = {
+    chains: [
+      {
+        chainId,
+        name: chain,
+        rpcUrl,
+        vault,
+        relayerId: deployment.relayerId,
+        startBlock,
+        blockSeconds,
+        finality: settings[chain],
+        tokens: tokens.map(({ address, symbol, decimals, scale }) => {
+          const whole = (units: bigint): string => `${units * 10n ** BigInt(decimals)}`
+          return {
+            address,
+            symbol,
+            decimals,
+            scale,
+            amountMin: scale,
+            amountMax: whole(100_000n),
+            holdAbove: whole(10_000n),
+          }
+        }),
+        batch: { ageMillisMax: 1_500 },
+      },
+    ],
+  }
+  const path = join(home.path, 'config.json')
+  await writeFile(path, JSON.stringify(config, null, 2))
+  return path
+}
+
+function pathOf(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url))
+}
+
+function toErrorOutput(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  return () => {
+    running ??= work()
+    return running
+  }
+}

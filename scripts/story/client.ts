@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto'
+import type { AppCredentials } from '../local/system.ts'
+
+export type Answer<Body> =
+  | { readonly isOk: true; readonly status: number; readonly body: Body; readonly millis: number }
+  | { readonly isOk: false; readonly status: number; readonly problem: Problem; readonly millis: number }
+export type Problem = { readonly code: string; readonly detail: string }
+
+/** The API as an app's backend calls it. */
+export type Client = {
+  readonly post: <Body>(path: string, body: object) => Promise<Answer<Body>>
+  readonly get: <Body>(path: string) => Promise<Body>
+}
+
+export function createClient(api: string, { id, secret }: AppCredentials): Client {
+  const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+  return {
+    post: async <Body>(path: string, body: object): Promise<Answer<Body>> => {
+      const startedMillis = performance.now()
+      const response = await fetch(api + path, {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json', 'idempotency-key': randomUUID() },
+        body: JSON.stringify(body),
+      })
+      const { status } = response
+      const parsed = await response.json()
+      const millis = performance.now() - startedMillis
+      return response.ok
+        ? { isOk: true, status, body: parsed as Body, millis }
+        : { isOk: false, status, problem: parsed as Problem, millis }
+    },
+    get: async <Body>(path: string): Promise<Body> => {
+      const response = await fetch(api + path, { headers: { authorization } })
+      if (!response.ok) throw new Error(`GET ${path} was answered with ${response.status}: ${await response.text()}`)
+      return (await response.json()) as Body
+    },
+  }
+}
+
+export function bodyOf<Body>(answer: Answer<Body>): Body {
+  if (answer.isOk) return answer.body
+  throw new Error(`refused with ${answer.status} ${answer.problem.code}: ${answer.problem.detail}`)
+}
