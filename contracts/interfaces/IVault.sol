@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+
+/// @title Settles signed payments out of prepaid balances, hundreds per transaction
+/// @notice Payers deposit a token, sign EIP-712 payments, and the one relayer they chose settles them in batches. Every
+/// signature is checked on chain. A payer can always take the rest out again after `WITHDRAW_DELAY`, whoever objects.
+///
+/// Units: amounts are atomic token units, times are unix seconds, unless a name says otherwise.
+/// Signatures: 65 bytes (r, s, v 27 or 28) or the 64 bytes of EIP-2098; s in the lower half of the curve order (EIP-2).
+interface IVault is IERC5267 {
+    /// @notice What a payer signs: pay `amount` to `payee`, once, until `deadline`.
+    struct Payment {
+        /// The signer, whose account pays.
+        address payer;
+        /// Receives the money. Never zero, the vault or the token.
+        address payee;
+        address token;
+        /// Atomic units, never zero.
+        uint256 amount;
+        /// The payer's replay guard for this token, below 2^32. See `isNonceUsed`
+        uint256 nonce;
+        /// Last second at which the payment may settle, at most `DEADLINE_AHEAD_MAX` after the block it settles in.
+        uint256 deadline;
+        /// First 8 bytes of the order's salted hash; zero without an order.
+        bytes8 orderRef;
+    }
+
+    /// @notice The relayer's promise for one accepted payment: a leaf of the tree whose root is signed.
+    struct Acknowledgement {
+        /// See `paymentDigest`
+        bytes32 paymentDigest;
+        /// Hash of the whole order; zero without an order.
+        bytes32 orderHash;
+        /// Atomic units, stated by the relayer; the vault takes none.
+        uint256 fee;
+        /// 0: may still fail. 1: backed by money in the vault, enforceable through `settleOverdue`.
+        uint8 guarantee;
+        uint256 acceptedAt;
+        /// Last second at which the relayer is still in time.
+        uint256 settleBy;
+    }
+
+    /// @notice Certifies a short-lived acknowledgement key. Signed by the relayer's `acknowledgerOf`.
+    struct AcknowledgementKey {
+        uint32 relayerId;
+        address key;
+        /// First and last second of `acceptedAt` that the key may sign for.
+        uint256 notBefore;
+        uint256 notAfter;
+    }
+
+    /// @notice All that the vault knows of one (payer, token).
+    struct Account {
+        uint128 balance;
+        /// Bit k: nonce `topNonce - k` is used.
+        uint64 window;
+        /// The highest nonce used; 0 with an empty window: none yet.
+        uint32 topNonce;
+        /// The only relayer that may settle from the account. 0: none, nothing can settle.
+        uint32 relayerId;
+        /// What the payer asked to take out; may exceed the balance. 0: nothing.
+        uint128 withdrawAmount;
+        /// From when on `withdraw` pays. 0: nothing asked.
+        uint64 withdrawUnlockAt;
+        /// The relayer that the payer asked for instead. 0: none.
+        uint32 pendingRelayerId;
+        /// From when on `applyRelayer` works. 0: nothing asked.
+        uint64 pendingEffectiveAt;
+    }
+
+    /// @notice One batch took effect as far as `results` says.
+    /// @param anchor Audit word of the relayer's choice
+    /// @param results Payments first, then cancels; bit i is byte i / 8, value 1 << (i % 8), set if it took effect
+    event BatchSettled(
+        bytes32 indexed anchor,
+        address indexed token,
+        uint32 indexed relayerId,
+        uint256 paymentCount,
+        uint256 cancelCount,
+        bytes results
+    );
+
+    /// @notice A payment that the relayer had promised was settled by somebody else, after its time.
+    event OverdueSettled(
+        bytes32 indexed paymentDigest,
+        address indexed payer,
+        address indexed payee,
+        address token,
+        uint256 amount,
+        uint256 nonce,
+        bytes8 orderRef
+    );
+
+    /// @notice `amount` waits in the vault for `payee`: it is below the payout threshold, or the token refused to move it.
+    event Credited(address indexed payee, address indexed token, uint256 amount);
+    event Claimed(address indexed payee, address indexed token, address to, uint256 amount);
+
+    /// @notice Settles a packed batch. Only for relayers' senders; not while paused.
+    ///
+    /// A record that fails (signature, deadline, relayer, nonce, balance) costs nobody else anything: its bit stays 0.
+    /// A payment takes effect iff
+    /// - the signature is the payer's over exactly this payment,
+    /// - `block.timestamp <= deadline <= block.timestamp + DEADLINE_AHEAD_MAX`,
+    /// - the payer's account is bound to the sender's relayer id,
+    /// - its nonce is unused (see `isNonceUsed`) and at most `NONCE_JUMP_MAX` above the highest one used,
+    /// - `0 < amount <= balance`.
+    /// A cancel burns its nonce by the same rules and moves nothing.
+    ///
+    /// Each payee is paid once per batch, by `transfer` with `PAYOUT_GAS`; below the token's payout threshold, or where
+    /// the token refuses, the sum is credited instead.
+    /// @param blob version 1 | token 20 | baseDeadline 5 | payeeCount 2 | paymentCount 2 | cancelCount 2 | anchor 32 |
+    /// payees 20 each | payments: r 32, vs 32 (EIP-2098), amount 6 (times the token's scale), nonce 4,
+    /// deadline - baseDeadline 2, payee index 2, payer 20, orderRef 8 | cancels: r 32, vs 32, nonce 4,
+    /// deadline - baseDeadline 2, payer 20. Big-endian, no padding.
+    /// @return results As in `BatchSettled`
+    function settle(bytes calldata blob) external returns (bytes memory results);
+
+    /// @notice Settles one promised payment that the relayer left undone. For anyone; not while paused.
+    ///
+    /// Needs a collateralised acknowledgement past its `settleBy`, in a tree whose root was signed by a key that the
+    /// account's relayer certified for `acceptedAt`. The payment itself obeys the rules of `settle`.
+    /// @param signature The payer's, over `payment`
+    /// @param proof Siblings from the acknowledgement's struct hash up to the root; sorted pairs
+    /// @param rootSignature `key.key`'s, over AcknowledgementRoot(root)
+    /// @param keySignature The acknowledgement authority's, over `key`
+    function settleOverdue(
+        Payment calldata payment,
+        bytes calldata signature,
+        Acknowledgement calldata ack,
+        bytes32[] calldata proof,
+        bytes calldata rootSignature,
+        AcknowledgementKey calldata key,
+        bytes calldata keySignature
+    ) external;
+
+    /// @notice Sends a payee all that is credited to it. For anyone, always.
+    function claim(address payee, address token) external;
+
+    /// @notice Sends all that is credited to the caller to `to`: for a payee that the token will not pay. Always.
+    function claimTo(address token, address to) external;
+
+    event Deposited(address indexed payer, address indexed token, uint256 amount, uint32 relayerId);
+    event RelayerBound(address indexed payer, address indexed token, uint32 relayerId);
+    event RelayerRebindRequested(address indexed payer, address indexed token, uint32 relayerId, uint64 effectiveAt);
+    event WithdrawRequested(address indexed payer, address indexed token, uint256 amount, uint64 unlockAt);
+    event WithdrawCancelled(address indexed payer, address indexed token);
+    event Withdrawn(address indexed payer, address indexed token, uint256 amount);
+
+    /// @notice Adds to the caller's own account; nobody can deposit for another, so nobody binds another.
+    /// @param token Listed. The vault must receive exactly `amount`: no fees, no rebasing
+    /// @param relayerId Binds an unbound account; for a bound one its relayer or 0
+    function deposit(address token, uint256 amount, uint32 relayerId) external;
+
+    /// @notice Starts (or restarts) the caller's withdrawal. Always.
+    /// @param amount May exceed the balance: what is left then is paid
+    function requestWithdraw(address token, uint128 amount) external;
+
+    /// @notice Drops the caller's withdrawal request. Always.
+    function cancelWithdraw(address token) external;
+
+    /// @notice Pays the caller the requested amount, or the balance if that is less, once `unlockAt` has come. Always.
+    function withdraw(address token) external;
+
+    /// @notice Binds the caller's unbound account at once. For a bound one it asks for another relayer, effective
+    /// through `applyRelayer` after `WITHDRAW_DELAY`; naming the bound relayer again drops that request. Always.
+    function setRelayer(address token, uint32 relayerId) external;
+
+    /// @notice Carries out a rebind whose time has come. For anyone, always.
+    function applyRelayer(address payer, address token) external;
+
+    event TokenListed(address indexed token, uint128 scale, uint96 payoutMin);
+    event TokenDelisted(address indexed token);
+    event RelayerAdded(address indexed sender, uint32 indexed relayerId);
+    event RelayerRemoved(address indexed sender, uint32 indexed relayerId);
+    event AcknowledgerSet(uint32 indexed relayerId, address authority);
+    event GuardianSet(address guardian);
+    event Paused(address indexed by, uint64 until);
+    event Unpaused(address indexed by);
+
+    /// @notice Opens a token for deposits, or changes its threshold. Owner.
+    /// @param scale Atomic units per packed unit: a power of ten, fixed for ever by the first listing
+    /// @param payoutMin Batch totals below it are credited instead of sent. 0: always sent
+    function listToken(address token, uint128 scale, uint96 payoutMin) external;
+
+    /// @notice Stops deposits of a token; settlement, withdrawal and claims go on. Owner.
+    function delistToken(address token) external;
+
+    /// @notice Lets `sender` settle as `relayerId`; one id may have many senders. Owner.
+    function addRelayer(address sender, uint32 relayerId) external;
+
+    /// @notice Takes the right to settle from `sender`, at once. Guardian or owner.
+    function removeRelayer(address sender) external;
+
+    /// @notice Sets who certifies a relayer's acknowledgement keys. 0: nobody. Owner.
+    /// Promises certified by the former authority can no longer be enforced: change it once they have all been kept.
+    function setAcknowledger(uint32 relayerId, address authority) external;
+
+    /// @notice Sets who may pause and remove relayers besides the owner. 0: nobody. Owner.
+    function setGuardian(address newGuardian) external;
+
+    /// @notice Stops settlement for `PAUSE_MAX`; not again until `PAUSE_COOLDOWN` after it ended. Guardian or owner.
+    function pause() external;
+
+    /// @notice Ends a pause early. Guardian or owner.
+    function unpause() external;
+
+    /// @notice How far ahead of its block a settled payment's deadline may lie, in seconds.
+    function DEADLINE_AHEAD_MAX() external view returns (uint256);
+    /// @notice From a withdrawal or rebind request to its effect, in seconds.
+    function WITHDRAW_DELAY() external view returns (uint256);
+    /// @notice Longest pause, in seconds.
+    function PAUSE_MAX() external view returns (uint256);
+    /// @notice From the end of a pause to the next possible one, in seconds.
+    function PAUSE_COOLDOWN() external view returns (uint256);
+    /// @notice How far above the highest used nonce a record's nonce may lie; also the width of the window.
+    function NONCE_JUMP_MAX() external view returns (uint256);
+    /// @notice Gas that a token's `transfer` to a payee gets.
+    function PAYOUT_GAS() external view returns (uint256);
+
+    function accountOf(address payer, address token) external view returns (Account memory);
+    /// @notice The same for many payers of one token, in their order.
+    function accountsOf(address token, address[] calldata payers) external view returns (Account[] memory);
+    /// @notice True if `nonce` is spent, or so far below the highest one that it counts as spent.
+    function isNonceUsed(address payer, address token, uint256 nonce) external view returns (bool);
+    /// @notice What waits in the vault for a payee.
+    function credit(address payee, address token) external view returns (uint256 amount);
+    /// @notice A token's configuration. `scale` 0: never listed.
+    function tokenConfig(address token) external view returns (uint128 scale, uint96 payoutMin, bool listed);
+    /// @notice 0: no relayer.
+    function relayerIdOf(address sender) external view returns (uint32);
+    function acknowledgerOf(uint32 relayerId) external view returns (address);
+    function guardian() external view returns (address);
+    /// @notice True during a pause, which ends by itself at `pausedUntil`.
+    function paused() external view returns (bool);
+    /// @notice First second after the last pause. 0: never paused.
+    function pausedUntil() external view returns (uint64);
+    /// @notice First second at which `pause` works again. 0: never paused.
+    function pauseAllowedAt() external view returns (uint64);
+    /// @notice What a payer's signature covers.
+    function paymentDigest(Payment calldata payment) external view returns (bytes32);
+    function DOMAIN_SEPARATOR() external view returns (bytes32);
+
+    /// @notice The batch is not what `settle` describes.
+    /// @param what "version", "length" or "payee index" (then `expected` is the exclusive bound)
+    error Malformed(bytes32 what, uint256 actual, uint256 expected);
+    /// @notice Zero, the vault and the token cannot be paid.
+    error BadPayee(address payee);
+    /// @notice Too little gas left to pay a payee (or to check a signature) fairly. Send more.
+    error GasShort(uint256 available, uint256 needed);
+    error NotRelayer(address sender);
+    error NotGuardian(address sender, address guardian);
+    error IsPaused(uint256 timestamp, uint256 until);
+    error NotPaused(uint256 timestamp, uint256 until);
+    error PauseTooSoon(uint256 timestamp, uint256 allowedAt);
+
+    error ZeroAddress();
+    error ZeroAmount();
+    error ZeroRelayer();
+    error ZeroScale();
+    error NotPowerOfTen(uint256 scale);
+    error ScaleFixed(uint256 fixedScale, uint256 given);
+    error NoCode(address token);
+    /// @notice Never listed: there is no scale.
+    error TokenUnknown(address token);
+    error TokenNotListed(address token);
+    error SenderTaken(address sender, uint32 relayerId);
+
+    error RelayerMismatch(uint32 bound, uint32 given);
+    /// @notice The vault received something else than was said: a fee, a rebase.
+    error DepositMismatch(uint256 received, uint256 expected);
+    error BalanceTooLarge(uint256 balance, uint256 max);
+    error NoWithdrawal(address payer, address token);
+    error NoRebind(address payer, address token);
+    error TooEarly(uint256 timestamp, uint256 effectiveAt);
+    error NoCredit(address payee, address token);
+
+    /// @notice The signer is not who should have signed. `recovered` 0: not a valid signature at all.
+    error WrongSigner(address recovered, address expected);
+    error NotCollateralised(uint8 guarantee, uint8 expected);
+    error NotOverdue(uint256 timestamp, uint256 settleBy);
+    error DigestMismatch(bytes32 acknowledged, bytes32 actual);
+    error KeyOutOfPeriod(uint256 acceptedAt, uint256 notBefore, uint256 notAfter);
+    error DeadlinePassed(uint256 timestamp, uint256 deadline);
+    error DeadlineTooFar(uint256 deadline, uint256 max);
+    error NonceUsed(uint256 nonce, uint256 topNonce);
+    error NonceTooFar(uint256 nonce, uint256 max);
+    error BalanceShort(uint256 balance, uint256 amount);
+}

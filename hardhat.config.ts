@@ -1,0 +1,26 @@
+import { createRequire } from 'node:module'
+import hardhatViem from '@nomicfoundation/hardhat-viem'
+import { defineConfig } from 'hardhat/config'
+
+process.env.HARDHAT_DISABLE_TELEMETRY = 'true'
+
+export default defineConfig({
+  plugins: [hardhatViem],
+  paths: {
+    sources: 'contracts',
+    tests: { solidity: 'test/contracts' },
+  },
+  solidity: {
+    version: '0.8.37',
+    // The compiler comes from npm, so that a build downloads nothing.
+    path: createRequire(import.meta.url).resolve('solc/soljson.js'),
+    settings: {
+      evmVersion: 'osaka',
+      viaIR: true,
+      optimizer: { enabled: true, runs: 1_000_000 },
+    },
+  },
+  networks: {
+    default: { type: 'edr-simulated', chainType: 'l1', hardfork: 'osaka' },
+  },
+})
