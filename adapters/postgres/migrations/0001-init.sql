@@ -256,6 +256,8 @@ create table ledger_entry (
   amounts numeric(78)[] not null,
   created_at timestamptz not null default now(),
   check (cardinality(accounts) = cardinality(amounts) and cardinality(accounts) >= 2),
+  -- A sum skips nulls, so an entry of nulls would balance.
+  check (array_position(accounts, null) is null and array_position(amounts, null) is null),
   check (amounts_balance(amounts))
 ) partition by range (id);
 create index ledger_entry_by_intent on ledger_entry (intent_id) where intent_id is not null;

@@ -1,0 +1,4 @@
+import { testOrders } from './orders.suite.ts'
+import { postgresBooks } from './postgres-books.ts'
+
+testOrders('Postgres', await postgresBooks())
