@@ -22,8 +22,10 @@ const postgresSchema = 'bullmq'
 export const connectMillisMax = 10_000
 /** Bounds one send, so that a queue that hangs does not hang its callers. */
 export const sendMillisMax = 1_000
+const finishMillisMax = 4_000
 const closeMillisMax = 5_000
 const reconnectMillisMax = 1_000
+const disconnectMillisMax = 200
 
 const queueOptions = { streams: { events: { maxLen: 100 } } } as const
 const workerOptions = {
@@ -58,7 +60,7 @@ function onPostgres(url: string, onError: (error: Error) => void): Backend {
     openWorker(process) {
       const worker = new Worker(queueName, process, { ...workerOptions, connection: { ...connection, max: 4 } })
       worker.on('error', onError)
-      return opened(worker)
+      return opened(closedByForce(worker))
     },
   }
 }
@@ -78,7 +80,7 @@ function onRedis(url: string, onError: (error: Error) => void): Backend {
       const { redis, disconnect } = connectRedis(url, { maxRetriesPerRequest: null }, onError)
       const worker = new Worker(queueName, process, { ...workerOptions, connection: redis, prefix: redisPrefix })
       worker.on('error', onError)
-      return opened(worker, disconnect)
+      return opened(closedByForce(worker), disconnect)
     },
   }
 }
@@ -91,8 +93,10 @@ type RedisSettings = {
 
 /** BullMQ duplicates the connection for its blocking reads; `disconnect` cuts the duplicates as well. */
 function connectRedis(url: string, options: RedisSettings, onError: (error: Error) => void) {
-  const retryStrategy = (times: number) => Math.min(times * 100, reconnectMillisMax)
-  const redis = new Redis(url, { retryStrategy, ...options })
+  let isCut = false
+  // BullMQ may still try to reconnect a connection that was cut; without this it would try for ever.
+  const retryStrategy = (times: number) => (isCut ? null : Math.min(times * 100, reconnectMillisMax))
+  const redis = new Redis(url, { retryStrategy, disconnectTimeout: disconnectMillisMax, ...options })
   const all = [redis]
   redis.on('error', onError)
   const duplicateOf = redis.duplicate.bind(redis)
@@ -105,6 +109,7 @@ function connectRedis(url: string, options: RedisSettings, onError: (error: Erro
   return {
     redis,
     disconnect() {
+      isCut = true
       for (const connection of all) connection.disconnect()
     },
   }
@@ -122,19 +127,42 @@ function adder(queue: { readonly add: Added }) {
     })
 }
 
-/** `cut` ends what a graceful close leaves open, or did not get done in time because the other side is gone. */
-function opened(
-  client: { waitUntilReady(): Promise<unknown>; close(): Promise<unknown>; disconnect(): Promise<unknown> },
-  cut: () => void = () => void client.disconnect().catch(() => undefined),
-): Opened {
+type Client = {
+  waitUntilReady(): Promise<unknown>
+  close(): Promise<unknown>
+}
+
+/** `cut` ends what a close leaves open, or did not get done in time because the other side is gone. */
+function opened(client: Client, cut: () => void = () => undefined): Opened {
   let closing: Promise<void> | undefined
+  const close = async () => {
+    // Whatever could not be told to a server that is gone, it finds out by itself: locks expire, connections end.
+    await within(closeMillisMax, () => client.close(), 'closing').catch(() => undefined)
+    cut()
+  }
   return {
     ready: () => within(connectMillisMax, () => client.waitUntilReady(), 'connecting'),
     close() {
-      closing ??= within(closeMillisMax, () => client.close(), 'closing')
-        .catch(() => undefined)
-        .then(cut)
+      closing ??= close()
       return closing
+    },
+  }
+}
+
+/**
+ * A worker's own `close` waits for ever when its server is gone, and cannot be forced once it waits. So it is paused
+ * first, which waits for the running jobs to be booked as done, and then closed by force.
+ */
+function closedByForce(worker: {
+  waitUntilReady(): Promise<unknown>
+  pause(): Promise<unknown>
+  close(force: boolean): Promise<unknown>
+}): Client {
+  return {
+    waitUntilReady: () => worker.waitUntilReady(),
+    async close() {
+      await within(finishMillisMax, () => worker.pause(), 'finishing').catch(() => undefined)
+      await worker.close(true)
     },
   }
 }
