@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { startProgram } from './child.ts'
+import { type Child, startProgram } from './child.ts'
 import { assertPortFree, freePort } from './port.ts'
 import { StartError } from './start-error.ts'
 
 /** A chain that listens on 127.0.0.1. */
-export type Chain = { readonly rpcUrl: string; readonly chainId: number; stop(): Promise<void> }
+export type Chain = Child & { readonly rpcUrl: string; readonly chainId: number }
 
 /** How often the running node writes its state file. A killed node loses what came after the last write. */
 const stateIntervalSeconds = 5
@@ -70,7 +70,7 @@ export async function startAnvil({
     }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  return { rpcUrl, chainId, stop: child.stop }
+  return { ...child, rpcUrl, chainId }
 }
 
 /** The program in anvil's platform package: `anvil` on the PATH may be any version. */

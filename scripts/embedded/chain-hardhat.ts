@@ -37,7 +37,7 @@ export async function startHardhat({
     accounts: 40,
     ...(journalFile === undefined ? {} : { journalFile }),
   }
-  const { ready, stop } = await startNode<{ readonly rpcUrl: string }>({
+  const { ready, ...child } = await startNode<{ readonly rpcUrl: string }>({
     entry,
     name: 'The Hardhat node',
     args: [JSON.stringify(options)],
@@ -46,5 +46,5 @@ export async function startHardhat({
     readyWithinSeconds: 600,
     ...(onLine ? { onLine } : {}),
   })
-  return { rpcUrl: ready.rpcUrl, chainId, stop }
+  return { ...child, rpcUrl: ready.rpcUrl, chainId }
 }

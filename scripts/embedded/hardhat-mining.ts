@@ -10,7 +10,6 @@ export type Mining = {
 
 /** These move the chain's clock or its head, so that the next block's time is the node's own to choose. */
 const timeTravel = new Set(['evm_mine', 'evm_increaseTime', 'evm_setNextBlockTimestamp', 'hardhat_mine'])
-const mining = new Set(['evm_mine', 'hardhat_mine'])
 
 /** After a restart the clock goes on from the last block only if somebody had moved it on purpose, not by jitter. */
 const jitterSecondsMax = 60
@@ -32,9 +31,6 @@ export async function startMining({
   let travelled = false
   let gate: Promise<unknown> = Promise.resolve()
   const inFlight = new Set<Promise<unknown>>()
-
-  // Replaying old blocks has set the node's clock back; the next block belongs to the present again.
-  await rpc('evm_setNextBlockTimestamp', [toHex(nextTimestamp())])
 
   function nextTimestamp(): number {
     // Sub-second blocks share timestamps: else the chain's clock would run ahead of the world's.
@@ -81,10 +77,12 @@ export async function startMining({
       if (travelled) secondsAhead = secondsAheadOf(head)
       travelled = false
     } catch (error) {
-      clearInterval(timer)
       onFailure(error)
     }
   }
+
+  // Replaying old blocks has set the node's clock back: one block brings it to the present.
+  if (Number(head.number) > 0) await mine()
 
   let busy = false
   const timer = setInterval(() => {
@@ -98,10 +96,10 @@ export async function startMining({
 
   return {
     async pass(method, call) {
-      if (timeTravel.has(method)) travelled = true
-      if (mining.has(method)) {
+      if (timeTravel.has(method)) {
         return await alone(async () => {
           const result = await call()
+          travelled = true
           await record().catch(onFailure)
           return result
         })

@@ -14,6 +14,9 @@ const user = 'ice'
 const database = 'ice'
 const readyWithinSeconds = 60
 
+/** A server that listens on 127.0.0.1. */
+export type Postgres = Child & { readonly url: string }
+
 /**
  * Starts a real Postgres server on 127.0.0.1 with its data in `directory`, which it makes and fills when it is empty.
  * `url` names the database `ice`. `stop` is Postgres's fast shutdown: open transactions are rolled back.
@@ -25,7 +28,7 @@ export async function startPostgres({
   readonly directory: string
   /** Any free one if absent; it may then differ from start to start. */
   readonly port?: number
-}): Promise<{ readonly url: string; stop(): Promise<void> }> {
+}): Promise<Postgres> {
   if (port !== undefined) await assertPortFree(port, host, { remedy: 'Stop it, or choose another port for Postgres.' })
   const home = resolve(directory)
   const cluster = join(home, 'cluster')
@@ -59,7 +62,7 @@ export async function startPostgres({
     await child.stop()
     throw error
   }
-  return { url: url(database), stop: child.stop }
+  return { ...child, url: url(database) }
 }
 
 const settings = {
