@@ -179,6 +179,11 @@ export const errors = {
     title: 'The payee was promised this payment and must agree',
     next: 'Have the payee sign `typedData` and send it as `consent`, or let the app that registered the order cancel.',
   },
+  cancel_expired: {
+    status: 422,
+    title: 'The cancellation’s deadline has passed or is too near to be carried out',
+    next: 'Ask for new typed data by sending no `signature`, and have the payer sign it; or wait until the payment expires.',
+  },
   hold_not_open: {
     status: 409,
     title: 'The payment is not on hold',

@@ -1,0 +1,142 @@
+import type { Address, Hex } from 'viem'
+import type { Candidate } from '../core/admit.ts'
+import type { TokenConfig } from '../core/config.ts'
+import { type Refusal, refusal } from '../core/errors.ts'
+import { nowSeconds } from '../core/ports/clock.ts'
+import type { Admitted } from '../core/ports/intake.ts'
+import type { CompactSignature } from '../core/protocol/packed.ts'
+import { type Payment, paymentDigest } from '../core/protocol/typed-data.ts'
+import { screen } from '../core/screen.ts'
+import { type KnownChain, type KnownChains, refuseChain } from './chains.ts'
+import type { GroupCommit } from './group-commit.ts'
+import type { Introduction } from './introduce.ts'
+import { outageOf } from './outage.ts'
+import type { ApiPorts } from './ports.ts'
+import type { Submission } from './schemas/intent.ts'
+import { checkSignatures } from './signature.ts'
+
+/** What became of one submission: what intake decided, with the digest that names the payment everywhere. */
+export type Accepted = (Exclude<Admitted, Refusal> & { readonly digest: Hex }) | Refusal
+export type Accept = (submissions: readonly Submission[], appId: string) => Promise<readonly Accepted[]>
+
+type Draft = {
+  readonly outcome: 'ok'
+  readonly known: KnownChain
+  readonly token: TokenConfig
+  readonly payment: Payment
+  readonly digest: Hex
+  readonly submission: Submission
+}
+type Signed = Draft & { readonly signature: CompactSignature }
+
+/**
+ * The way of submitted payments into the books. Each step takes those that passed the one before; a refused payment
+ * keeps its place and its reason, and stops nobody else.
+ * @throws RelayError `overloaded` or `store_unavailable` for the whole set: nothing of it is known to be stored.
+ */
+export function createAccept({
+  chains,
+  introduction,
+  commits,
+  ports: { clock, newId, log },
+}: {
+  chains: KnownChains
+  introduction: Introduction
+  commits: GroupCommit<Candidate, Admitted>
+  ports: Pick<ApiPorts, 'clock' | 'newId' | 'log'>
+}): Accept {
+  return async (submissions, appId) => {
+    const drafts = submissions.map(screenOne)
+    const signed = await through(drafts, checkAll)
+    const introduced = await through(signed, introduceAll)
+    return through(introduced, (passed) => commitAll(passed, appId))
+  }
+
+  function screenOne(submission: Submission): Draft | Refusal {
+    const { chainId, contract, ...payment } = submission.intent
+    const known = chains.find(chainId)
+    if (known === undefined) return refuseChain(chainId, chains)
+    const screened = screen({ chain: known.config, contract, payment, nowSeconds: nowSeconds(clock) })
+    if (screened.outcome === 'refused') return screened
+    const digest = paymentDigest(known.separator, payment)
+    return { outcome: 'ok', known, token: screened.token, payment, digest, submission }
+  }
+
+  async function checkAll(drafts: readonly Draft[]): Promise<readonly (Signed | Refusal)[]> {
+    const checked = await checkSignatures(
+      drafts.map(({ digest, payment, submission }) => ({
+        digest,
+        signature: submission.signature,
+        signer: payment.payer,
+      })),
+    )
+    return zip(drafts, checked, (draft, check) =>
+      check.outcome === 'refused' ? check : { ...draft, signature: check.signature },
+    )
+  }
+
+  async function introduceAll(signed: readonly Signed[]): Promise<readonly (Signed | Refusal)[]> {
+    const groups = new Map<string, { known: KnownChain; token: Address; members: Signed[] }>()
+    for (const one of signed) {
+      const id = `${one.known.config.chainId}:${one.token.address}`
+      const group = groups.get(id) ?? { known: one.known, token: one.token.address, members: [] }
+      group.members.push(one)
+      groups.set(id, group)
+    }
+    const refusals = new Map<Signed, Refusal>()
+    await Promise.all(
+      [...groups.values()].map(async ({ known, token, members }) => {
+        const payers = members.map(({ payment }) => payment.payer)
+        const outcomes = await introduction.introduce(known, token, payers)
+        zip(members, outcomes, (member, outcome) => {
+          if (outcome.outcome === 'refused') refusals.set(member, outcome)
+        })
+      }),
+    )
+    return signed.map((one) => refusals.get(one) ?? one)
+  }
+
+  async function commitAll(signed: readonly Signed[], appId: string): Promise<readonly Accepted[]> {
+    const candidates = signed.map(
+      ({ known, token, payment, digest, signature, submission }): Candidate => ({
+        id: newId('pi'),
+        appId,
+        chain: known.config,
+        token,
+        payment,
+        digest,
+        signature,
+        orderId: submission.order,
+      }),
+    )
+    const settled = await commits.submit(candidates)
+    return zip(candidates, settled, ({ digest }, result): Accepted => {
+      if (result.status === 'rejected') return refuseFault(result.reason)
+      return result.value.outcome === 'refused' ? result.value : { ...result.value, digest }
+    })
+  }
+
+  /** An outage ends the whole request, so that its key can be used again; a fault of one payment stays with it. */
+  function refuseFault(error: unknown): Refusal {
+    const outage = outageOf(error)
+    if (outage !== undefined) throw outage
+    log.error({ err: error }, 'A payment could not be committed.')
+    return refusal('internal', 'The fault is in the log of ICE.')
+  }
+}
+
+/** Runs one step on the items that are still in, as one set; refused ones keep their place. */
+async function through<In extends { readonly outcome: string }, Out>(
+  items: readonly (In | Refusal)[],
+  step: (passed: readonly In[]) => Promise<readonly (Out | Refusal)[]>,
+): Promise<readonly (Out | Refusal)[]> {
+  const passed = items.filter((item): item is In => item.outcome !== 'refused')
+  const results = passed.length === 0 ? [] : await step(passed)
+  let next = 0
+  return items.map((item) => (item.outcome === 'refused' ? (item as Refusal) : (results[next++] as Out | Refusal)))
+}
+
+function zip<A, B, C>(left: readonly A[], right: readonly B[], join: (a: A, b: B) => C): readonly C[] {
+  if (left.length !== right.length) throw new RangeError(`${right.length} results for ${left.length} items`)
+  return left.map((each, index) => join(each, right[index] as B))
+}

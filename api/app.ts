@@ -1,0 +1,87 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { methodNotAllowed } from 'hono/method-not-allowed'
+import { createAccept } from './accept.ts'
+import { knownChains } from './chains.ts'
+import type { ApiEnv } from './environment.ts'
+import { commitIntents } from './intake-commits.ts'
+import { introduction as introductionOf } from './introduce.ts'
+import { createMetrics } from './metrics.ts'
+import { logAccess } from './middleware/access-log.ts'
+import { authenticate } from './middleware/authenticate.ts'
+import { idempotent } from './middleware/idempotency.ts'
+import { limitBody, requireJson } from './middleware/json-body.ts'
+import { keepUncached } from './middleware/no-store.ts'
+import { answerErrors, answerNotFound, refuseInvalid, refuseMethod } from './middleware/problem.ts'
+import { identifyRequest } from './middleware/request-id.ts'
+import { requireRole } from './middleware/require-role.ts'
+import { hardenAnswer } from './middleware/security-headers.ts'
+import type { ApiPorts } from './ports.ts'
+import { readAccount, readAccountRoute } from './routes/accounts.ts'
+import { readBatch, readBatchRoute } from './routes/batches.ts'
+import { cancelIntent, cancelIntentRoute } from './routes/cancel.ts'
+import { documentation, showErrorIndex, showErrorPage, showStyle } from './routes/docs.ts'
+import { health, healthRoute, metricsRoute, ready, readyRoute, showMetrics } from './routes/health.ts'
+import { rejectHold, rejectHoldRoute, releaseHold, releaseHoldRoute } from './routes/holds.ts'
+import { readIntent, readIntentRoute, submit, submitRoute } from './routes/intents.ts'
+import { createOrder, createOrderRoute, readOrder, readOrderRoute } from './routes/orders.ts'
+import { prepare, prepareRoute } from './routes/prepare.ts'
+import { batchWaker } from './wake.ts'
+
+/** Every POST: each moves money or makes a promise, so each needs a key. */
+const writes = [
+  '/v1/orders',
+  '/v1/intents',
+  '/v1/intents/prepare',
+  '/v1/intents/:id/cancel',
+  '/v1/holds/:id/release',
+  '/v1/holds/:id/reject',
+]
+
+/** The whole API. A request meets the middleware from top to bottom, then its route; answers go back the same way. */
+export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
+  const chains = knownChains(ports)
+  const introduction = introductionOf(ports)
+  const wakeBatch = batchWaker(ports)
+  const metrics = createMetrics({ waitingCount: () => commits.waitingCount() })
+  const commits = commitIntents({ ports, metrics, wakeBatch })
+  const accept = createAccept({ chains, introduction, commits, ports })
+  const wiring = { ports, chains, introduction, accept, metrics, wakeBatch }
+
+  const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid })
+  app.onError(answerErrors(ports))
+  app.notFound(answerNotFound(ports))
+
+  app.use(identifyRequest)
+  app.use(logAccess({ log: ports.log, metrics }))
+  app.use(hardenAnswer)
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
+  app.use('/v1/*', keepUncached)
+  app.use('/v1/*', limitBody)
+  app.use('/v1/*', authenticate(ports))
+  app.on('POST', ['/v1/holds/:id/release', '/v1/holds/:id/reject'], requireRole('operator'))
+  app.on('POST', writes, requireJson)
+  app.on('POST', writes, idempotent(ports))
+
+  app.openapi(createOrderRoute, createOrder(wiring))
+  app.openapi(readOrderRoute, readOrder(wiring))
+  app.openapi(prepareRoute, prepare(wiring))
+  app.openapi(submitRoute, submit(wiring))
+  app.openapi(readIntentRoute, readIntent(wiring))
+  app.openapi(cancelIntentRoute, cancelIntent(wiring))
+  app.openapi(readAccountRoute, readAccount(wiring))
+  app.openapi(readBatchRoute, readBatch(wiring))
+  app.openapi(releaseHoldRoute, releaseHold(wiring))
+  app.openapi(rejectHoldRoute, rejectHold(wiring))
+
+  app.openapi(healthRoute, health)
+  app.openapi(readyRoute, ready(wiring))
+  app.openapi(metricsRoute, showMetrics(wiring))
+  const { openapi, docs } = documentation(app)
+  app.get('/openapi.json', openapi)
+  app.get('/docs', docs)
+  app.get('/docs/style.css', showStyle)
+  app.get('/errors', showErrorIndex)
+  app.get('/errors/:code', showErrorPage)
+  app.get('/', (c) => c.redirect('/docs'))
+  return app
+}

@@ -1,0 +1,88 @@
+import { RelayError } from '../core/errors.ts'
+
+/** Submissions per commit: past this, a bigger DB transaction gains nothing. Measured by the prototype of group commit. */
+const commitMax = 256
+/** Two: one collects while the other one is on its way to the disk. */
+const inFlightMax = 2
+/** Submissions that may wait; more is answered `overloaded` at once, while a retry can still succeed. */
+const queueMax = 8_192
+
+type Waiting<Item, Result> = {
+  readonly item: Item
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+}
+
+export type GroupCommit<Item, Result> = {
+  /**
+   * Commits all items, together with those of other callers. Each item settles by itself.
+   * @throws RelayError `overloaded` before anything is committed, if the items do not fit the queue.
+   */
+  readonly submit: (items: readonly Item[]) => Promise<readonly PromiseSettledResult<Result>[]>
+  readonly waitingCount: () => number
+}
+
+/**
+ * Turns many concurrent submissions into few commits without a timer: whatever arrived while earlier commits were on
+ * their way forms the next one. Alone, a submission goes at once; under load, groups grow by themselves.
+ */
+export function groupCommit<Item, Result>({
+  commit,
+  isOutage,
+  limits = {},
+}: {
+  /** Results in the order of the items. If it throws, nothing of the set is known to be committed. */
+  commit: (items: readonly Item[]) => Promise<readonly Result[]>
+  /** True for errors that every item would meet: then a failed set is not tried again in parts. */
+  isOutage: (error: unknown) => boolean
+  limits?: { commitMax?: number; inFlightMax?: number; queueMax?: number }
+}): GroupCommit<Item, Result> {
+  const max = { commitMax, inFlightMax, queueMax, ...limits }
+  const waiting: Waiting<Item, Result>[] = []
+  let inFlight = 0
+
+  function pump(): void {
+    while (inFlight < max.inFlightMax && waiting.length > 0) {
+      const group = waiting.splice(0, max.commitMax)
+      inFlight++
+      void settle(group).then(() => {
+        inFlight--
+        pump()
+      })
+    }
+  }
+
+  async function settle(group: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await commit(group.map(({ item }) => item))
+      if (results.length !== group.length) throw new RangeError(`${results.length} results for ${group.length} items`)
+      for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result)
+    } catch (error) {
+      if (group.length === 1 || isOutage(error)) {
+        for (const { reject } of group) reject(error)
+        return
+      }
+      // One poisoned item must not fail its neighbours: halves isolate it. A set that was committed after all comes
+      // back as known, since a digest is unique.
+      const middle = Math.ceil(group.length / 2)
+      await settle(group.slice(0, middle))
+      await settle(group.slice(middle))
+    }
+  }
+
+  return {
+    async submit(items) {
+      if (waiting.length + items.length > max.queueMax) {
+        throw new RelayError('overloaded', `${waiting.length} payments are waiting, at most ${max.queueMax} may`, {
+          fields: { retryAfterSeconds: 1 },
+        })
+      }
+      const results = items.map(
+        (item) => new Promise<Result>((resolve, reject) => waiting.push({ item, resolve, reject })),
+      )
+      pump()
+      return Promise.allSettled(results)
+    },
+    waitingCount: () => waiting.length,
+  }
+}

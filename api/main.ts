@@ -1,0 +1,110 @@
+import { type ServerType, serve } from '@hono/node-server'
+import { createQueue } from '../adapters/bullmq/queue.ts'
+import { loadConfig } from '../adapters/config/file.ts'
+import { createAcknowledger } from '../adapters/evm/acknowledger.ts'
+import { connectChain } from '../adapters/evm/chain.ts'
+import { createLog } from '../adapters/log/pino.ts'
+import { createAccounts } from '../adapters/postgres/accounts.ts'
+import { createApps } from '../adapters/postgres/apps.ts'
+import { createBatches } from '../adapters/postgres/batches.ts'
+import { newId } from '../adapters/postgres/codec.ts'
+import { connectDatabase } from '../adapters/postgres/database.ts'
+import { createIdempotency } from '../adapters/postgres/idempotency.ts'
+import { createIntake } from '../adapters/postgres/intake.ts'
+import { createIntents } from '../adapters/postgres/intents.ts'
+import { migrate } from '../adapters/postgres/migrate.ts'
+import { createOrders } from '../adapters/postgres/orders.ts'
+import { localSigner } from '../adapters/signer/local.ts'
+import type { Clock } from '../core/ports/clock.ts'
+import { createApp } from './app.ts'
+import { checkReadiness } from './readiness.ts'
+import { readSettings } from './settings.ts'
+
+/** What is not finished by then is cut off; retries with the same Idempotency-Key find out what happened. */
+const stopMillisMax = 10_000
+
+const settings = orExit(() => readSettings(process.env))
+const log = createLog({ level: settings.LOG_LEVEL, name: 'api' })
+const clock: Clock = { nowMillis: () => Date.now() }
+const config = await loadConfig(settings.ICE_CONFIG).catch(exitWith)
+
+const database = connectDatabase({
+  url: settings.DATABASE_URL,
+  onIdleError: (error) => log.warn({ reason: error.message }, 'A database connection broke and is replaced.'),
+})
+await migrate(database)
+const connection =
+  settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
+const queue = await createQueue({ connection, log, clock })
+
+const acknowledger = await createAcknowledger({ config, authority: localSigner(settings.ACKNOWLEDGER_KEY), clock, log })
+const accounts = createAccounts(database)
+const app = createApp({
+  config,
+  apps: createApps(database),
+  idempotency: createIdempotency(database),
+  orders: createOrders(database),
+  accounts,
+  intake: createIntake({ database, acknowledger, newId }),
+  intents: createIntents({ database, acknowledger, newId }),
+  batches: createBatches(database),
+  chains: new Map(
+    config.chains.map(({ chainId, rpcUrl, vault }) => [chainId, connectChain({ rpcUrl, vault, log })] as const),
+  ),
+  queue,
+  clock,
+  log,
+  newId,
+  isReady: checkReadiness({ config, accounts, clock }),
+  publicUrl: settings.PUBLIC_URL,
+})
+
+const server = serve(
+  { fetch: app.fetch, hostname: settings.HOST, port: settings.PORT },
+  ({ address, port, family }) => {
+    const url = settings.PUBLIC_URL ?? `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+    log.info({ url }, 'The API listens.')
+    process.send?.({ ready: { url } })
+  },
+)
+server.once('error', (error) =>
+  exitWith(new Error(`The API cannot listen on ${settings.HOST}:${settings.PORT}: ${error.message}`)),
+)
+
+let isStopping = false
+for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
+
+/** Takes no more, finishes what it took, then lets go of queue and database. */
+async function stop(): Promise<void> {
+  if (isStopping) return
+  isStopping = true
+  log.info({}, 'The API stops.')
+  setTimeout(() => process.exit(1), stopMillisMax).unref()
+  await closed(server)
+  acknowledger.stop()
+  await queue.close()
+  await database.destroy()
+  process.exit(0)
+}
+
+function closed(listening: ServerType): Promise<void> {
+  return new Promise((resolve) => {
+    listening.close(() => resolve())
+    // Connections that wait for a next request would hold up the end.
+    if ('closeIdleConnections' in listening) listening.closeIdleConnections()
+  })
+}
+
+function orExit<Value>(read: () => Value): Value {
+  try {
+    return read()
+  } catch (error) {
+    return exitWith(error)
+  }
+}
+
+/** For faults that the person at the terminal can mend: the sentence, without a stack. */
+function exitWith(error: unknown): never {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+}

@@ -1,0 +1,59 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What operators watch of this process, for Prometheus. */
+export type Metrics = {
+  readonly registry: Registry
+  readonly request: (facts: { method: string; route: string; status: number; seconds: number }) => void
+  /** One payment's end at accept: accepted, held, known or the code of its refusal. */
+  readonly submitted: (outcome: string) => void
+  readonly committed: (facts: { count: number; seconds: number }) => void
+}
+
+export function createMetrics({ waitingCount }: { waitingCount: () => number }): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const requests = new Histogram({
+    name: 'ice_api_request_seconds',
+    help: 'Time to answer, by route and status',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  })
+  const submissions = new Counter({
+    name: 'ice_api_submissions_total',
+    help: 'Payments submitted, by how accept ended',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const commitSizes = new Histogram({
+    name: 'ice_api_commit_payments',
+    help: 'Payments per group commit',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+    registers,
+  })
+  const commitSeconds = new Histogram({
+    name: 'ice_api_commit_seconds',
+    help: 'Time of one group commit',
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  })
+  new Gauge({
+    name: 'ice_api_commit_waiting',
+    help: 'Payments that wait for a group commit',
+    registers,
+    collect() {
+      this.set(waitingCount())
+    },
+  })
+
+  return {
+    registry,
+    request: ({ method, route, status, seconds }) => requests.observe({ method, route, status }, seconds),
+    submitted: (outcome) => submissions.inc({ outcome }),
+    committed: ({ count, seconds }) => {
+      commitSizes.observe(count)
+      commitSeconds.observe(seconds)
+    },
+  }
+}

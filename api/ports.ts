@@ -1,0 +1,37 @@
+import type { Config } from '../core/config.ts'
+import type { Accounts } from '../core/ports/accounts.ts'
+import type { Apps } from '../core/ports/apps.ts'
+import type { Batches } from '../core/ports/batches.ts'
+import type { Chain } from '../core/ports/chain.ts'
+import type { Clock } from '../core/ports/clock.ts'
+import type { Idempotency } from '../core/ports/idempotency.ts'
+import type { Intake } from '../core/ports/intake.ts'
+import type { Intents } from '../core/ports/intents.ts'
+import type { Log } from '../core/ports/log.ts'
+import type { Orders } from '../core/ports/orders.ts'
+import type { Queue } from '../core/ports/queue.ts'
+
+/** Everything the API asks of the world. `main.ts` hands in the real ones. */
+export type ApiPorts = {
+  readonly config: Config
+  readonly apps: Apps
+  readonly idempotency: Idempotency
+  readonly orders: Orders
+  readonly accounts: Accounts
+  readonly intake: Intake
+  readonly intents: Intents
+  readonly batches: Batches
+  /** By chain id. A configured chain that is missing here answers `chain_unavailable`. */
+  readonly chains: ReadonlyMap<number, Chain>
+  readonly queue: Pick<Queue, 'wake'>
+  readonly clock: Clock
+  readonly log: Log
+  /** A fresh id that sorts by time: `pi_` for an intent, `po_` for an order. */
+  readonly newId: (prefix: 'pi' | 'po') => string
+  readonly isReady: () => Promise<Readiness>
+  /** Where clients reach this API, without a slash at the end; undefined: the origin of each request. */
+  readonly publicUrl?: string | undefined
+}
+
+/** One sentence per part that is not ready; empty if all are. */
+export type Readiness = { readonly notReady: Readonly<Record<string, string>> }

@@ -1,0 +1,95 @@
+import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
+import { availableFloor } from '../../core/account.ts'
+import { findToken } from '../../core/config.ts'
+import { refusal } from '../../core/errors.ts'
+import { type KnownChains, refuseChain } from '../chains.ts'
+import type { ApiEnv } from '../environment.ts'
+import type { Introduction } from '../introduce.ts'
+import { errorOf } from '../middleware/problem.ts'
+import { example } from '../schemas/example.ts'
+import { answer, field } from '../schemas/fields.ts'
+import { problems } from '../schemas/problem.ts'
+
+const chainIdTextSchema = z
+  .string()
+  .regex(/^[1-9][0-9]{0,14}$/, 'a chain id in decimal digits')
+  .transform(Number)
+  .meta({ description: 'EIP-155 chain id', example: `${example.chainId}` })
+
+const accountViewSchema = z
+  .object({
+    payer: answer.address('Whose account', example.payer),
+    chainId: z.int().meta({ example: example.chainId }),
+    token: answer.address('ERC-20 contract', example.token),
+    balance: answer.amount('In the vault at the final block'),
+    withdrawing: answer.amount('Of it asked back by its owner'),
+    reserved: answer.amount('Promised to payments that are not final'),
+    available: answer.amount('What a new payment may draw on'),
+    relayerId: z.int().meta({ description: 'Relayer it is bound to; 0 for none', example: 1 }),
+    isBound: z.boolean().meta({ description: 'Whether this relayer may settle from it' }),
+    openNonces: z.array(z.string()).meta({ description: 'Of payments that are not final', example: [example.nonce] }),
+    topNonce: z.string().meta({ description: 'Highest intent nonce spent on chain', example: '6' }),
+    asOfBlock: z.string().meta({ description: 'Final block the balance was read at', example: '1280' }),
+  })
+  .meta({ id: 'AccountView' })
+
+export const readAccountRoute = createRoute({
+  method: 'get',
+  path: '/v1/accounts/{payer}',
+  tags: ['Accounts'],
+  summary: 'Read what a payer has and what is promised',
+  description: 'Any app may ask about any payer: balances are public on chain. Reading stores nothing.',
+  request: {
+    params: z.object({ payer: field.payer }),
+    query: z.strictObject({ chainId: chainIdTextSchema, token: field.token }),
+  },
+  responses: {
+    200: { description: 'The account', content: { 'application/json': { schema: accountViewSchema } } },
+    ...problems(
+      'get',
+      'invalid_request',
+      'address_checksum_invalid',
+      'wrong_chain',
+      'token_unknown',
+      'chain_unavailable',
+    ),
+  },
+})
+
+export function readAccount({
+  chains,
+  introduction,
+}: {
+  chains: KnownChains
+  introduction: Introduction
+}): RouteHandler<typeof readAccountRoute, ApiEnv> {
+  return async (c) => {
+    const { payer } = c.req.valid('param')
+    const { chainId, token } = c.req.valid('query')
+    const known = chains.find(chainId)
+    if (known === undefined) throw errorOf(refuseChain(chainId, chains))
+    if (findToken(known.config, token) === undefined) {
+      throw errorOf(refusal('token_unknown', `${token} is not settled on chain ${chainId}`, { token }))
+    }
+    const record = await introduction.read(known, token, payer)
+    if ('outcome' in record) throw errorOf(record)
+    const { state, reserved, openNonces, asOfBlock } = record
+    return c.json(
+      {
+        payer,
+        chainId,
+        token,
+        balance: `${state.balance}`,
+        withdrawing: `${state.withdrawAmount}`,
+        reserved: `${reserved}`,
+        available: `${availableFloor(state, reserved)}`,
+        relayerId: state.relayerId,
+        isBound: state.relayerId === known.config.relayerId && !state.isRebinding,
+        openNonces: openNonces.map(String),
+        topNonce: `${state.topNonce}`,
+        asOfBlock: `${asOfBlock}`,
+      },
+      200,
+    )
+  }
+}

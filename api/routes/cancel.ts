@@ -1,0 +1,146 @@
+import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
+import { deadlineAheadSecondsMax } from '../../core/config.ts'
+import { RelayError } from '../../core/errors.ts'
+import type { App } from '../../core/ports/apps.ts'
+import { nowSeconds } from '../../core/ports/clock.ts'
+import type { IntentRecord } from '../../core/ports/intents.ts'
+import type { CompactSignature } from '../../core/protocol/packed.ts'
+import type { KnownChain, KnownChains } from '../chains.ts'
+import type { ApiEnv } from '../environment.ts'
+import { errorOf } from '../middleware/problem.ts'
+import type { ApiPorts } from '../ports.ts'
+import { example } from '../schemas/example.ts'
+import { field, idParams, keyHeader } from '../schemas/fields.ts'
+import { intentViewSchema, showIntent } from '../schemas/intent.ts'
+import { problems } from '../schemas/problem.ts'
+import { signableCancel, signableConsent } from '../schemas/typed-data.ts'
+import { checkSignature } from '../signature.ts'
+import { loadIntent } from './intents.ts'
+
+const cancelBodySchema = z
+  .strictObject({
+    signature: field.signature.optional().meta({ description: 'The payer’s, over Cancel', example: example.signature }),
+    deadline: field.deadline.optional().meta({ description: 'The one in that Cancel', example: example.deadline }),
+    consent: field.signature.optional().meta({
+      description: 'The payee’s, over CancelConsent; not needed from the app of the order',
+      example: example.signature,
+    }),
+  })
+  .refine(({ signature, deadline }) => (signature === undefined) === (deadline === undefined), {
+    message: 'signature and deadline go together',
+  })
+  .meta({ id: 'CancelRequest' })
+type CancelBody = z.output<typeof cancelBodySchema>
+
+export const cancelIntentRoute = createRoute({
+  method: 'post',
+  path: '/v1/intents/{id}/cancel',
+  tags: ['Intents'],
+  summary: 'Stop a payment that is not on its way yet',
+  description:
+    'Without a signature ICE never sends it, and it is cancelled when its deadline has passed. With the payer’s signature its nonce is burned on chain at once. A collateralised payment needs the payer’s signature and the payee’s consent. Until its signature is dead on chain it is `cancelling`, and its money stays reserved.',
+  request: {
+    headers: keyHeader,
+    params: idParams('Intent id', example.intentId),
+    body: { required: false, content: { 'application/json': { schema: cancelBodySchema } } },
+  },
+  responses: {
+    200: { description: 'It is `cancelling`', content: { 'application/json': { schema: intentViewSchema } } },
+    ...problems(
+      'post',
+      'not_found',
+      'cancel_expired',
+      'deadline_too_far',
+      'signature_malformed',
+      'signature_mismatch',
+      'cancel_signature_required',
+      'cancel_consent_required',
+      'intent_not_cancellable',
+    ),
+  },
+})
+
+export function cancelIntent({
+  ports: { intents, clock },
+  chains,
+  wakeBatch,
+}: {
+  ports: ApiPorts
+  chains: KnownChains
+  wakeBatch: (chainId: number) => void
+}): RouteHandler<typeof cancelIntentRoute, ApiEnv> {
+  return async (c) => {
+    const app = c.get('app')
+    const { id } = c.req.valid('param')
+    const body: CancelBody = c.req.valid('json') ?? {}
+    const record = await loadIntent(intents, id, app)
+    if (record.state !== 'held' && record.state !== 'accepted' && record.state !== 'cancelling') {
+      throw tooLate(record.id, record.state)
+    }
+    if (record.state === 'cancelling' && body.signature === undefined) return c.json(showIntent(record), 200)
+    const known = chains.find(record.chainId)
+    if (known === undefined) throw new RelayError('internal', `Chain ${record.chainId} is no longer configured.`)
+
+    const isPromised = record.acknowledgement?.guarantee === 'collateralised'
+    const cancel = await checkCancel(known, record, body, { isRequired: isPromised, now: nowSeconds(clock) })
+    if (isPromised && record.orderAppId !== app.id) await checkConsent(known, record, body)
+
+    const outcome = await intents.cancel({ id: record.id, reason: whoAsked(record, app), cancel })
+    if (outcome.outcome === 'not_cancellable') throw tooLate(record.id, outcome.state)
+    if (cancel !== undefined) wakeBatch(record.chainId)
+    return c.json(showIntent(await loadIntent(intents, id, app)), 200)
+  }
+}
+
+/** The payer's order to burn the nonce, checked; undefined if there is none and none is needed. */
+async function checkCancel(
+  { domain, config }: KnownChain,
+  { payment }: IntentRecord,
+  { signature, deadline }: CancelBody,
+  { isRequired, now }: { isRequired: boolean; now: number },
+): Promise<{ readonly signature: CompactSignature; readonly deadline: bigint } | undefined> {
+  if (signature === undefined || deadline === undefined) {
+    if (!isRequired) return undefined
+    const proposed = BigInt(now + config.promise.prepareSeconds)
+    const { typedData } = signableCancel(domain, { ...payment, deadline: proposed })
+    throw new RelayError('cancel_signature_required', 'The payee was promised this payment.', { fields: { typedData } })
+  }
+  const earliest = BigInt(now + config.promise.deadlineSecondsMin)
+  if (deadline < earliest) {
+    const detail = `deadline ${deadline} is before ${earliest}, the earliest that can be carried out`
+    throw new RelayError('cancel_expired', detail, { fields: { deadline: `${deadline}`, earliest: `${earliest}` } })
+  }
+  const latest = BigInt(now + deadlineAheadSecondsMax)
+  if (deadline > latest) {
+    const fields = { deadline: `${deadline}`, latest: `${latest}` }
+    throw new RelayError('deadline_too_far', `deadline ${deadline} is after ${latest}`, { fields })
+  }
+  const { digest } = signableCancel(domain, { ...payment, deadline })
+  const checked = await checkSignature({ digest, signature, signer: payment.payer })
+  if (checked.outcome === 'refused') throw errorOf(checked)
+  return { signature: checked.signature, deadline }
+}
+
+async function checkConsent(
+  { domain }: KnownChain,
+  { digest, payment }: IntentRecord,
+  { consent }: CancelBody,
+): Promise<void> {
+  const signable = signableConsent(domain, digest)
+  if (consent === undefined) {
+    const detail = `${payment.payee} was promised this payment.`
+    throw new RelayError('cancel_consent_required', detail, { fields: { typedData: signable.typedData } })
+  }
+  const checked = await checkSignature({ digest: signable.digest, signature: consent, signer: payment.payee })
+  if (checked.outcome === 'refused') throw errorOf(checked)
+}
+
+/** Both sides read it, so it names the role of who asked and never the app. */
+function whoAsked(record: IntentRecord, app: App): string {
+  if (record.appId === app.id) return 'the app that submitted it asked'
+  return record.orderAppId === app.id ? 'the app of its order asked' : 'an operator asked'
+}
+
+function tooLate(id: string, state: string): RelayError {
+  return new RelayError('intent_not_cancellable', `Intent ${id} is ${state}.`, { fields: { state } })
+}

@@ -1,0 +1,175 @@
+import { randomBytes } from 'node:crypto'
+import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
+import type { Hex } from 'viem'
+import { RelayError } from '../../core/errors.ts'
+import { orderHashOf, orderRefOf } from '../../core/order.ts'
+import { nowSeconds } from '../../core/ports/clock.ts'
+import type { OrderRecord } from '../../core/ports/orders.ts'
+import { type KnownChains, refuseChain } from '../chains.ts'
+import type { ApiEnv } from '../environment.ts'
+import { errorOf } from '../middleware/problem.ts'
+import type { ApiPorts } from '../ports.ts'
+import { example } from '../schemas/example.ts'
+import { answer, field, idParams, isoOf, keyHeader } from '../schemas/fields.ts'
+import { stateSchema } from '../schemas/intent.ts'
+import { problems } from '../schemas/problem.ts'
+import { screenTerms } from '../terms.ts'
+
+const expiresInSecondsMin = 60
+const expiresInSecondsMax = 30 * 24 * 3600
+const expiresInSecondsDefault = 3600
+const referenceCharactersMax = 128
+/** Draws of a salt until payee and orderRef are unique; a second draw is already a 1 in 2⁶⁴ event. */
+const drawsMax = 5
+
+const orderBodySchema = z
+  .strictObject({
+    chainId: field.chainId,
+    payee: field.payee,
+    token: field.token,
+    amount: field.amount,
+    reference: z.string().min(1).max(referenceCharactersMax).meta({
+      description: 'Your own name for it. Stays with ICE; the payer signs a salted hash of it',
+      example: 'invoice 2026-1187',
+    }),
+    expiresInSeconds: z
+      .int()
+      .min(expiresInSecondsMin)
+      .max(expiresInSecondsMax)
+      .default(expiresInSecondsDefault)
+      .meta({ description: 'How long payments for it are accepted', example: 3600 }),
+  })
+  .meta({ id: 'OrderRequest' })
+
+const orderViewSchema = z
+  .object({
+    id: z.string().meta({ description: 'Order id', example: example.orderId }),
+    state: z
+      .enum(['open', 'claimed', 'expired'])
+      .meta({ description: 'claimed: a payment is open or final for it; `payment.state` says which' }),
+    chainId: z.int().meta({ example: example.chainId }),
+    payee: answer.address('Who is paid', example.payee),
+    token: answer.address('ERC-20 contract', example.token),
+    amount: answer.amount('Amount'),
+    reference: z.string().meta({ description: 'Your own name for it', example: 'invoice 2026-1187' }),
+    orderHash: answer.hash('keccak256(id ‖ salt ‖ reference)'),
+    orderRef: z.string().meta({ description: 'First 8 bytes of it: what the payer signs', example: example.orderRef }),
+    salt: z
+      .string()
+      .meta({ description: '16 bytes; with them you prove what was ordered', example: `0x${'3c'.repeat(16)}` }),
+    payment: z
+      .object({ id: z.string().meta({ example: example.intentId }), state: stateSchema })
+      .nullable()
+      .meta({ description: 'The payment that claims it' }),
+    expiresAt: answer.time('Last second in which a payment is accepted'),
+    createdAt: answer.time('When it was stored'),
+  })
+  .meta({ id: 'OrderView' })
+type OrderView = z.output<typeof orderViewSchema>
+
+export const createOrderRoute = createRoute({
+  method: 'post',
+  path: '/v1/orders',
+  tags: ['Orders'],
+  summary: 'Register what you ask to be paid',
+  description: 'The order is paid at most once, by a payment of exactly this payee, token and amount.',
+  request: {
+    headers: keyHeader,
+    body: { required: true, content: { 'application/json': { schema: orderBodySchema } } },
+  },
+  responses: {
+    201: { description: 'Registered', content: { 'application/json': { schema: orderViewSchema } } },
+    ...problems(
+      'post',
+      'address_checksum_invalid',
+      'wrong_chain',
+      'token_unknown',
+      'payee_invalid',
+      'amount_out_of_range',
+      'amount_not_representable',
+    ),
+  },
+})
+
+export function createOrder({
+  ports: { orders, newId, clock },
+  chains,
+}: {
+  ports: ApiPorts
+  chains: KnownChains
+}): RouteHandler<typeof createOrderRoute, ApiEnv> {
+  return async (c) => {
+    const { expiresInSeconds, ...terms } = c.req.valid('json')
+    const known = chains.find(terms.chainId)
+    if (known === undefined) throw errorOf(refuseChain(terms.chainId, chains))
+    const now = nowSeconds(clock)
+    const screened = screenTerms(known, { ...terms, payer: undefined }, now)
+    if (screened.outcome === 'refused') throw errorOf(screened)
+
+    const expiresAt = BigInt(now + expiresInSeconds)
+    for (let draw = 0; draw < drawsMax; draw++) {
+      const id = newId('po')
+      const salt: Hex = `0x${randomBytes(16).toString('hex')}`
+      const orderHash = orderHashOf({ id, salt, reference: terms.reference })
+      const order = {
+        ...terms,
+        id,
+        appId: c.get('app').id,
+        salt,
+        orderHash,
+        orderRef: orderRefOf(orderHash),
+        expiresAt,
+      }
+      if ((await orders.create(order)) === 'collides') continue
+      return c.json(showOrder({ ...order, paidBy: undefined, createdAtMillis: clock.nowMillis() }, null, now), 201)
+    }
+    throw new RelayError('internal', `No unused order reference in ${drawsMax} draws.`)
+  }
+}
+
+export const readOrderRoute = createRoute({
+  method: 'get',
+  path: '/v1/orders/{id}',
+  tags: ['Orders'],
+  summary: 'Read an order',
+  description: 'For the app that registered it.',
+  request: { params: idParams('Order id', example.orderId) },
+  responses: {
+    200: { description: 'The order', content: { 'application/json': { schema: orderViewSchema } } },
+    ...problems('get', 'not_found'),
+  },
+})
+
+export function readOrder({
+  ports: { orders, intents, clock },
+}: {
+  ports: ApiPorts
+}): RouteHandler<typeof readOrderRoute, ApiEnv> {
+  return async (c) => {
+    const { id } = c.req.valid('param')
+    const order = await orders.find(id)
+    if (order === undefined || order.appId !== c.get('app').id) throw new RelayError('not_found', 'No such order.')
+    const payment = order.paidBy === undefined ? undefined : await intents.find(order.paidBy)
+    const claim = payment === undefined ? null : { id: payment.id, state: payment.state }
+    return c.json(showOrder(order, claim, nowSeconds(clock)), 200)
+  }
+}
+
+function showOrder(order: OrderRecord, payment: OrderView['payment'], now: number): OrderView {
+  const isOver = order.expiresAt < BigInt(now)
+  return {
+    id: order.id,
+    state: order.paidBy !== undefined ? 'claimed' : isOver ? 'expired' : 'open',
+    chainId: order.chainId,
+    payee: order.payee,
+    token: order.token,
+    amount: `${order.amount}`,
+    reference: order.reference,
+    orderHash: order.orderHash,
+    orderRef: order.orderRef,
+    salt: order.salt,
+    payment,
+    expiresAt: isoOf(Number(order.expiresAt) * 1000),
+    createdAt: isoOf(order.createdAtMillis),
+  }
+}

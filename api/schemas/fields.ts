@@ -1,0 +1,69 @@
+import { z } from '@hono/zod-openapi'
+import {
+  addressSchema,
+  chainIdSchema,
+  hexSchema,
+  intentSchema,
+  signatureSchema,
+  uintSchema,
+} from '../../core/protocol/schema.ts'
+import { example } from './example.ts'
+
+/** Fields as requests carry them: parsed at the edge, described for the OpenAPI document. */
+export const field = {
+  chainId: chainIdSchema.meta({ description: 'EIP-155 chain id', example: example.chainId }),
+  payer: addressSchema.meta({ description: 'Who pays. EIP-55, or all in one case', example: example.payer }),
+  payee: addressSchema.meta({ description: 'Who is paid', example: example.payee }),
+  token: addressSchema.meta({ description: 'ERC-20 contract', example: example.token }),
+  amount: uintSchema.meta({
+    description: 'Atomic token units as a decimal string: no exponent, sign, space, comma, point or leading zero',
+    example: example.amount,
+  }),
+  signature: signatureSchema.meta({
+    description: '65 bytes r ‖ s ‖ v, or 64 bytes of EIP-2098; s in the lower half of the curve order',
+    example: example.signature,
+  }),
+  deadline: uintSchema.meta({ description: 'Unix seconds, inclusive, as a decimal string', example: example.deadline }),
+  orderId: z.string().min(1).max(64).meta({ description: 'Order id', example: example.orderId }),
+  note: z.string().max(500).meta({ description: 'Kept in the op-log', example: 'Called the customer' }),
+} as const
+
+/** What a payer signed, as clients send it and as ICE hands it out. */
+export const intentJsonSchema = intentSchema
+  .extend({
+    chainId: field.chainId,
+    contract: addressSchema.meta({ description: 'The vault of that chain', example: example.vault }),
+    payer: field.payer,
+    payee: field.payee,
+    token: field.token,
+    amount: field.amount,
+    nonce: uintSchema.meta({ description: 'Intent nonce as `prepare` reserved it', example: example.nonce }),
+    deadline: field.deadline,
+    orderRef: hexSchema(8).meta({ description: 'Zero without an order', example: example.orderRef }),
+  })
+  .meta({ id: 'Intent', description: 'What the payer signs (EIP-712 `Payment`), with the domain it is signed for.' })
+
+/** Fields as answers carry them. Money and uint256 are decimal strings, times ISO 8601 in UTC. */
+export const answer = {
+  address: (text: string, value: string) => z.string().meta({ description: text, example: value }),
+  hash: (text: string) => z.string().meta({ description: `${text}, 32 bytes in hex`, example: example.hash }),
+  amount: (text: string) => z.string().meta({ description: `${text}, in atomic units`, example: example.amount }),
+  seconds: (text: string) =>
+    z.string().meta({ description: `${text}, unix seconds as a decimal string`, example: example.deadline }),
+  time: (text: string) => z.string().meta({ description: `${text}, ISO 8601 in UTC`, example: example.time }),
+} as const
+
+export const idParams = (what: string, value: string) =>
+  z.object({ id: z.string().meta({ description: what, example: value }) })
+
+export const keyHeader = z.object({
+  'idempotency-key': z.string().optional().meta({
+    description:
+      'Required. 16 to 128 visible ASCII characters, fresh for each new request and the same when it is retried. Scoped to your app, kept for at least 24 hours.',
+    example: '3f0c1f5e-8a52-4a5e-9b0e-6a2f5b2f9d11',
+  }),
+})
+
+export function isoOf(millis: number): string {
+  return new Date(millis).toISOString()
+}
