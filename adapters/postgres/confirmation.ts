@@ -75,10 +75,10 @@ function apply(
     await include(tx, confirmed)
     await settleOutside(tx, chainId, vault, confirmed)
 
-    const head = confirmed.blocks.at(-1)
+    const { head } = confirmed
     await sql`
-      update chain_view set is_paused = ${confirmed.isPaused}, observed_at = now()
-        ${head === undefined ? sql`` : sql`, head_number = ${head.number}, head_hash = ${bytes(head.hash)}, head_at = ${head.at}`}
+      update chain_view set head_number = ${head.number}, head_hash = ${bytes(head.hash)}, head_at = ${head.at},
+        is_paused = ${confirmed.isPaused}, observed_at = now()
       where chain_id = ${chainId} and vault = ${bytes(vault)}`.execute(tx)
     return 'applied'
   })

@@ -55,15 +55,16 @@ export function createLanes(database: Database): Lanes {
       }),
     loseNonce: (held, accountNonce) =>
       fenced(database, held, async (tx) => {
+        // Only while the batch is still open: confirm may have found our tx since the caller looked.
         await sql`
-          update account_nonce set is_lost = true
-          where chain_id = ${held.chainId} and signer = ${bytes(held.signer)} and nonce = ${accountNonce}`.execute(tx)
-        await sql`
-          update batch set is_assigned = false
-          where id = (select batch_id from account_nonce
-            where chain_id = ${held.chainId} and signer = ${bytes(held.signer)} and nonce = ${accountNonce})`.execute(
-          tx,
-        )
+          with lost as (
+            update account_nonce n set is_lost = true
+            from batch b
+            where n.chain_id = ${held.chainId} and n.signer = ${bytes(held.signer)} and n.nonce = ${accountNonce}
+              and b.id = n.batch_id and b.state in ('batched', 'submitted')
+            returning n.batch_id
+          )
+          update batch set is_assigned = false where id in (select batch_id from lost)`.execute(tx)
       }),
     setPaused: (held, reason) =>
       fenced(database, held, async (tx) => {

@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config'
+
+/** One project per kind of part, so that `vitest run --project core` is quick. Real servers start per file: two at a time. */
+const project = (name: string, include: string[]) => ({ extends: true as const, test: { name, include } })
+
+export default defineConfig({
+  test: {
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+    projects: [
+      project('tidy', ['test/tidy.test.ts']),
+      project('core', ['test/core/**/*.test.ts']),
+      project('contracts', ['test/contracts/**/*.test.ts']),
+      project('embedded', ['test/embedded/**/*.test.ts']),
+      project('ports', ['test/ports/**/*.test.ts']),
+      project('api', ['test/api/**/*.test.ts']),
+      project('relayer', ['test/relayer/**/*.test.ts']),
+      project('life', ['test/life/**/*.test.ts']),
+      project('peers', ['test/peers/**/*.test.ts']),
+    ],
+  },
+})
