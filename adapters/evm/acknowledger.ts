@@ -1,3 +1,4 @@
+import type { Address } from 'viem'
 import { generatePrivateKey } from 'viem/accounts'
 import type { Config } from '../../core/config.ts'
 import { RelayError } from '../../core/errors.ts'
@@ -14,91 +15,123 @@ import {
 import { localSigner } from '../signer/local.ts'
 
 /** A stolen key is good for no longer than this. */
-const keyLifeSeconds = 6 * 3600
-/** Renewed this long before its end, so that an authority that is away for hours stops nobody. */
-const renewBeforeSeconds = 3 * 3600
-const renewCheckMillis = 60_000
-/** `acceptedAt` comes from the clock of some API process; theirs may run behind ours. */
-const clockSkewSeconds = 60
+const lifetimeSecondsDefault = 6 * 3600
+/** With less, a payment could outlive the key it was timed under before its answer is signed. */
+const lifetimeSecondsMin = 60
+/** How often it is looked whether a key is due; also how soon an authority that failed is asked again. */
+const lookMillisMax = 30_000
 
-type Key = { readonly signer: Signer; readonly certificates: ReadonlyMap<number, KeyCertificate> }
+export type Authority = { readonly authority: Signer; readonly relayerId: number; readonly vault: Address }
+
+/** Who certifies: per chain id, or one authority for every configured chain. */
+export type Certifying =
+  | { readonly authorities: ReadonlyMap<number, Authority> }
+  | { readonly config: Config; readonly authority: Signer }
+
+export type RotatingAcknowledger = Acknowledger & {
+  /** Replaces keys past half their life. Runs by itself; rejects with what an authority threw, the old key stays. */
+  readonly rotate: () => Promise<void>
+  /** Ends the rotation. Keys in use stay usable until they end. */
+  readonly stop: () => void
+}
+
+type Key = { readonly signer: Signer; readonly certificate: KeyCertificate; readonly rotateAtSeconds: number }
 
 /**
- * Signs roots with a key that exists in this process only and that the authority certifies for each vault: once at
- * start, then every three hours. So the authority (KMS or HSM) is never on the way of a payment.
+ * Signs with keys that live only in this process, one per chain, each certified by the chain's authority for
+ * `lifetimeSeconds` (default 6 h). A key is replaced at half its life, so an authority may be out of reach for the other
+ * half, and no acknowledgement ever waits for one. A certificate also reaches half a life back: a payment that was timed
+ * just before its key took over, or by a clock that runs behind, is covered.
  *
- * `certificate` and `signRoot` throw RelayError `internal` once the key has ended without a successor.
- * @throws what `authority` throws, at start only; later it is logged and tried again every minute.
+ * `certificate` and `signRoot` called one after the other, without an await between, speak of the same key. Both throw
+ * RelayError `internal` when the authority was out of reach for too long; retrying helps once it is back.
+ * @throws what an authority throws at the start; later that is logged and tried again.
  */
 export async function createAcknowledger({
-  config,
-  authority,
   clock,
+  lifetimeSeconds = lifetimeSecondsDefault,
   log,
-}: {
-  readonly config: Config
-  readonly authority: Signer
+  ...certifying
+}: Certifying & {
   readonly clock: Clock
-  readonly log: Log
-}): Promise<Acknowledger & { readonly stop: () => void }> {
-  const separators = new Map(config.chains.map((chain) => [chain.chainId, domainSeparator(domainOf(chain))]))
-  let key = await certify()
-  let isRenewing = false
-  const timer = setInterval(() => void renew(), renewCheckMillis)
+  readonly lifetimeSeconds?: number
+  readonly log?: Log
+}): Promise<RotatingAcknowledger> {
+  if (!(lifetimeSeconds >= lifetimeSecondsMin)) {
+    throw new RangeError(`an acknowledgement key lives ${lifetimeSeconds} s, at least ${lifetimeSecondsMin} are needed`)
+  }
+  const authorities = 'authorities' in certifying ? certifying.authorities : authoritiesOf(certifying)
+  const separators = new Map(
+    [...authorities].map(([chainId, { vault }]) => [chainId, domainSeparator(domainOf({ chainId, vault }))]),
+  )
+  const separatorOf = (chainId: number) => separators.get(chainId) ?? unknownChain(chainId)
+  const keys = new Map<number, Key>()
+
+  async function certify(chainId: number, { authority, relayerId }: Authority): Promise<void> {
+    const now = nowSeconds(clock)
+    const half = Math.floor(lifetimeSeconds / 2)
+    const signer = localSigner(generatePrivateKey())
+    const notBefore = BigInt(now - half)
+    const claim = { relayerId, key: signer.address, notBefore, notAfter: BigInt(now + lifetimeSeconds) }
+    const signature = await authority.signDigest(acknowledgementKeyDigest(separatorOf(chainId), claim))
+    const certificate = { ...claim, authority: authority.address, signature }
+    keys.set(chainId, { signer, certificate, rotateAtSeconds: now + half })
+    log?.info({ chainId, key: signer.address }, 'A new acknowledgement key is certified')
+  }
+
+  async function rotateDue(): Promise<void> {
+    const now = nowSeconds(clock)
+    const due = [...authorities].filter(([chainId]) => now >= (keys.get(chainId)?.rotateAtSeconds ?? now))
+    // All settle before one may throw, so an authority that fails keeps no other chain from its key.
+    const outcomes = await Promise.allSettled(due.map(([chainId, authority]) => certify(chainId, authority)))
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  let rotating: Promise<void> | undefined
+  function rotate(): Promise<void> {
+    rotating ??= rotateDue().finally(() => {
+      rotating = undefined
+    })
+    return rotating
+  }
+
+  function look(): void {
+    rotate().catch((error: unknown) =>
+      log?.error({ err: error }, 'No new acknowledgement key; the old one still serves'),
+    )
+  }
+
+  function inForce(chainId: number): Key {
+    const key = keys.get(chainId) ?? unknownChain(chainId)
+    const { notAfter } = key.certificate
+    if (BigInt(nowSeconds(clock)) <= notAfter) return key
+    // A machine that slept through the rotation catches up at the first question.
+    look()
+    throw new RelayError('internal', `the acknowledgement key of chain ${chainId} ended at ${notAfter}`)
+  }
+
+  await rotate()
+  const timer = setInterval(look, Math.min(lookMillisMax, lifetimeSeconds * 100))
+  // A process that is done must not stay for the sake of its keys.
   timer.unref()
 
-  async function certify(): Promise<Key> {
-    const signer = localSigner(generatePrivateKey())
-    const now = BigInt(nowSeconds(clock))
-    const certificates = new Map<number, KeyCertificate>()
-    for (const { chainId, relayerId } of config.chains) {
-      const claim = {
-        relayerId,
-        key: signer.address,
-        notBefore: now - BigInt(clockSkewSeconds),
-        notAfter: now + BigInt(keyLifeSeconds),
-      }
-      const signature = await authority.signDigest(acknowledgementKeyDigest(separatorOf(chainId), claim))
-      certificates.set(chainId, { ...claim, authority: authority.address, signature })
-    }
-    return { signer, certificates }
-  }
-
-  async function renew(): Promise<void> {
-    const ends = [...key.certificates.values()].map(({ notAfter }) => Number(notAfter))
-    if (isRenewing || Math.min(...ends) - nowSeconds(clock) > renewBeforeSeconds) return
-    isRenewing = true
-    try {
-      key = await certify()
-      log.info({ key: key.signer.address }, 'A new acknowledgement key is certified.')
-    } catch (error) {
-      log.error({ err: error }, 'The acknowledgement key could not be renewed; the old one still serves.')
-    } finally {
-      isRenewing = false
-    }
-  }
-
-  function certificate(chainId: number): KeyCertificate {
-    const found = key.certificates.get(chainId)
-    if (found === undefined) throw new RelayError('internal', `no acknowledgement key for chain ${chainId}`)
-    if (BigInt(nowSeconds(clock)) > found.notAfter) {
-      throw new RelayError('internal', `the acknowledgement key ended at ${found.notAfter}`)
-    }
-    return found
-  }
-
-  function separatorOf(chainId: number) {
-    const separator = separators.get(chainId)
-    if (separator === undefined) throw new RelayError('internal', `chain ${chainId} is not configured`)
-    return separator
-  }
-
   return {
-    certificate,
-    signRoot: async (chainId, root) => {
-      certificate(chainId)
-      return key.signer.signDigest(acknowledgementRootDigest(separatorOf(chainId), root))
+    certificate: (chainId) => inForce(chainId).certificate,
+    async signRoot(chainId, root) {
+      // Chosen before any await, so it is the key whose certificate was read in the same turn.
+      const { signer } = inForce(chainId)
+      return signer.signDigest(acknowledgementRootDigest(separatorOf(chainId), root))
     },
+    rotate,
     stop: () => clearInterval(timer),
   }
+}
+
+function authoritiesOf({ config, authority }: { readonly config: Config; readonly authority: Signer }) {
+  return new Map(config.chains.map(({ chainId, relayerId, vault }) => [chainId, { authority, relayerId, vault }]))
+}
+
+function unknownChain(chainId: number): never {
+  throw new RelayError('internal', `chain ${chainId} has no acknowledgement authority`)
 }
