@@ -60,7 +60,7 @@ async function batches(
     database,
     sql<Row>`
       select b.id, b.token, b.state, b.block_number, b.tx_hash,
-        (select array_agg(distinct i.payer) from intent i
+        (select array_agg(distinct i.payer::bytea) from intent i
           where i.batch_id = b.id
             or i.id in (select c.intent_id from cancellation c where c.batch_id = b.id)) as payers,
         (select jsonb_agg(jsonb_build_object('payee', encode(payee, 'hex'), 'total', total::text)) from (
