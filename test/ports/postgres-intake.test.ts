@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
+import { bytes, newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
+import { inTransaction } from '../../adapters/postgres/database.ts'
 import { createIntake } from '../../adapters/postgres/intake.ts'
 import { payerWith } from './books.ts'
 import { testIntake } from './intake.suite.ts'
@@ -74,6 +76,27 @@ describe('an intake that fails in the middle stores nothing', () => {
       await sql`drop trigger failing on order_claim`.execute(database)
     }
   })
+})
+
+test('accounts are locked in one order, whatever the order of the set', async () => {
+  const payers = (await Promise.all([payerWith(books, 100n), payerWith(books, 100n)])).sort((a, b) =>
+    a.toLowerCase() < b.toLowerCase() ? -1 : 1,
+  )
+  const [low, high] = payers.map((payer) => candidate({ payer }))
+  if (low === undefined || high === undefined) throw new Error('two payers')
+  const isFree = async ({ payment }: typeof low) =>
+    (await sql`select from account where payer = ${bytes(payment.payer)} for update skip locked`.execute(database)).rows
+      .length === 1
+
+  const { waiting } = await inTransaction(database, async (tx) => {
+    await sql`select from account where payer = ${bytes(low.payment.payer)} for update`.execute(tx)
+    const waiting = books.rival.intake.admit([high, low], nowSeconds())
+    await sleep(150)
+    expect(await isFree(low)).toBe(false)
+    expect(await isFree(high)).toBe(true)
+    return { waiting }
+  })
+  expect((await waiting).map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted'])
 })
 
 describe('the ledger', () => {
