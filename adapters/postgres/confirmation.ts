@@ -158,7 +158,7 @@ async function settleOutside(
   const set = outside.map((o) => ({
     digest: byteaText(o.digest),
     tx: byteaText(o.txHash),
-    number: `${o.block.number}`,
+    number: `${o.blockNumber}`,
   }))
   await sql`
     update intent i set outside_tx = r.tx, outside_block = r.number, updated_at = now()

@@ -27,15 +27,14 @@ export function createFinalization(database: Database): Finalization {
       }))
     },
     batches: (chainId, vault, upTo) => batches(database, chainId, vault, upTo),
-    outsidePayers: async (chainId, vault, upTo) => {
+    unknown: async (digests) => {
       const found = await query(
         database,
-        sql<{ payer: Buffer; token: Buffer }>`
-          select distinct payer, token from intent
-          where chain_id = ${chainId} and vault = ${bytes(vault)} and outside_block <= ${upTo}
-            and state in ('held', 'accepted', 'batched', 'cancelling')`,
+        sql<{ digest: Buffer }>`
+          select digest from unnest(${digests.map(bytes)}::bytea[]) as asked(digest)
+          where not exists (select from intent_digest d where d.digest = asked.digest)`,
       )
-      return found.map((row) => ({ payer: addressOf(row.payer), token: addressOf(row.token) }))
+      return new Set(found.map(({ digest }) => hexOf(digest)))
     },
     apply: (chainId, vault, from, finality) => apply(database, chainId, vault, from, finality),
   }

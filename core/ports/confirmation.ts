@@ -19,7 +19,7 @@ export type RevertedBatch = {
   readonly gasUsed: bigint
 }
 /** A payment that a transaction of somebody else settled, found by its digest. */
-export type OutsideSettlement = { readonly digest: Hex; readonly txHash: Hex; readonly block: Block }
+export type OutsideSettlement = { readonly digest: Hex; readonly txHash: Hex; readonly blockNumber: bigint }
 
 /** What one walk along the chain found, to be written in one DB transaction. */
 export type Confirmed = {

@@ -40,12 +40,8 @@ export type Finalization = {
   readonly storedBlocks: (chainId: number, above: bigint, upTo: bigint) => Promise<readonly Block[]>
   /** Included or reverted batches in blocks up to `upTo` that are not final yet. */
   readonly batches: (chainId: number, vault: Address, upTo: bigint) => Promise<readonly FinalBatch[]>
-  /** Payers of open payments that are not in a batch and whose deadline has passed at `blockSeconds`, or that were settled outside. */
-  readonly outsidePayers: (
-    chainId: number,
-    vault: Address,
-    upTo: bigint,
-  ) => Promise<readonly { readonly payer: Address; readonly token: Address }[]>
+  /** Which of these digests are no payment of ours: they too moved money, and the ledger must know. */
+  readonly unknown: (digests: readonly Hex[]) => Promise<ReadonlySet<Hex>>
   /**
    * In one DB transaction, under the chain's row lock: settled payments are posted and their reservations freed together
    * with the balances that reflect them; refused records go back; what is dead gets its end; the final block moves on.

@@ -1,14 +1,11 @@
-import { findToken } from '../../core/config.ts'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import { type Block, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
 import type { IncludedBatch, OutsideSettlement, RevertedBatch, SentAttempt } from '../../core/ports/confirmation.ts'
-import { decodeBatch, decodeResults } from '../../core/protocol/packed.ts'
-import { settlePayloadOf } from '../../core/protocol/settle-calldata.ts'
-import { domainOf, domainSeparator, paymentDigest } from '../../core/protocol/typed-data.ts'
+import { readOutside } from '../outside.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
-/** Blocks per run: a relayer that was away catches up in steps. */
-const blockCountMax = 200n
+/** Blocks per run, whose events are asked for at the same time: a relayer that was away catches up in steps. */
+const blockCountMax = 50n
 
 /** submitted → included: follows the chain block by block and reads the vault's own events; a receipt is only a hint. */
 export const confirm: Stage = async (context) => {
@@ -104,27 +101,21 @@ type Found = {
 
 async function match(context: StageContext, blocks: readonly Block[]): Promise<Found> {
   const { chain, config, confirmation } = context
-  const settled: { block: Block; event: VaultEvent & { name: 'BatchSettled' } }[] = []
-  const outside: OutsideSettlement[] = []
-  for (const block of blocks) {
-    for (const event of await chain.events(block)) {
-      if (event.name === 'BatchSettled' && event.relayerId === config.relayerId) settled.push({ block, event })
-      if (event.name === 'OverdueSettled') outside.push({ digest: event.digest, txHash: event.txHash, block })
-    }
-  }
+  const events = (await Promise.all(blocks.map((block) => chain.events(block)))).flat()
+  const blockOf = new Map(blocks.map((block) => [block.hash, block]))
+  const settled = events.filter((event) => event.name === 'BatchSettled' && event.relayerId === config.relayerId)
   const attempts = new Map(
-    (await confirmation.attemptsByTx(settled.map(({ event }) => event.txHash))).map((attempt) => [
-      attempt.txHash,
-      attempt,
-    ]),
+    (await confirmation.attemptsByTx(settled.map(({ txHash }) => txHash))).map((attempt) => [attempt.txHash, attempt]),
   )
 
   const included: IncludedBatch[] = []
-  for (const { block, event } of settled) {
+  for (const event of settled) {
     const attempt = attempts.get(event.txHash)
-    if (attempt === undefined) outside.push(...(await settledElsewhere(context, block, event)))
-    else included.push({ ...attempt, block, results: event.results, gasUsed: await gasUsed(context, event) })
+    const block = blockOf.get(event.blockHash)
+    if (attempt === undefined || block === undefined || event.name !== 'BatchSettled') continue
+    included.push({ ...attempt, block, results: event.results, gasUsed: await gasUsed(context, event) })
   }
+  const outside = await readOutside(context, events, new Set(attempts.keys()))
   const reverted = await findReverted(context, blocks, new Set(included.map(({ batchId }) => batchId)))
   return { included, reverted, outside }
 }
@@ -134,30 +125,6 @@ async function gasUsed({ chain }: StageContext, event: VaultEvent): Promise<bigi
   if (receipt.outcome === 'absent')
     throw new ChainUnavailableError(`the receipt of ${event.txHash}, whose event it just showed`)
   return receipt.value.gasUsed
-}
-
-/** A batch of our relayer id that we do not know (books restored from a backup): its payments are settled all the same. */
-async function settledElsewhere(
-  { chain, config }: StageContext,
-  block: Block,
-  event: VaultEvent & { name: 'BatchSettled' },
-): Promise<readonly OutsideSettlement[]> {
-  const transaction = await chain.transaction(event.txHash)
-  const scale = findToken(config, event.token)?.scale
-  if (transaction.outcome === 'absent')
-    throw new ChainUnavailableError(`the tx ${event.txHash}, whose event it just showed`)
-  const payload = settlePayloadOf(transaction.value.input)
-  if (payload === undefined || scale === undefined) {
-    throw new Error(
-      `tx ${event.txHash} settled for relayer ${config.relayerId}, but its calldata is no batch of a listed token`,
-    )
-  }
-  const { payments } = decodeBatch(payload, scale)
-  const results = decodeResults(event.results, event.paymentCount + event.cancelCount)
-  const separator = domainSeparator(domainOf({ chainId: config.chainId, vault: config.vault }))
-  return payments
-    .filter((_, index) => results[index] === true)
-    .map((payment) => ({ digest: paymentDigest(separator, payment), txHash: event.txHash, block }))
 }
 
 /** Our tx used its account nonce without an event of the vault: the receipt tells whether it failed, and in which block. */

@@ -1,8 +1,9 @@
 import type { Address, Hex } from 'viem'
 import { finalizedNumber } from '../../core/finality.ts'
-import { deposit, type LedgerEntry, payout, withdrawal } from '../../core/ledger.ts'
+import { deposit, type LedgerEntry, payout, posted, withdrawal } from '../../core/ledger.ts'
 import type { Block, VaultEvent } from '../../core/ports/chain.ts'
 import type { FinalBatch, MoneyEntry, RefreshedAccount } from '../../core/ports/finalization.ts'
+import { type OutsidePayment, readOutside } from '../outside.ts'
 import type { Stage, StageContext } from '../stage.ts'
 
 /** Blocks per step: their events are asked for at the same time. */
@@ -34,13 +35,18 @@ export const finalize: Stage = async (context) => {
 
   const events = (await Promise.all(blocks.map((each) => chain.events(each)))).flat()
   const batches = await finalization.batches(config.chainId, config.vault, upTo)
-  const outside = await finalization.outsidePayers(config.chainId, config.vault, upTo)
+  const outside = await readOutside(context, events, new Set(batches.map(({ txHash }) => txHash)))
+  const unknown = await finalization.unknown(outside.map(({ digest }) => digest))
   const accounts = await readAccounts(context, block, [...touched(events, batches), ...outside])
   const credited = creditedIn(events)
   const outcome = await finalization.apply(config.chainId, config.vault, view, {
     block,
     batches,
-    entries: [...moved(events, credited), ...paidOut(batches, credited)],
+    entries: [
+      ...moved(events),
+      ...outside.filter(({ digest }) => unknown.has(digest)).map((payment) => entryFor(posted(payment), payment)),
+      ...paidOut([...batches, ...paidOutside(outside)], credited),
+    ],
     accounts,
   })
   if (outcome === 'moved') return [{ stage: 'finalize' }]
@@ -88,36 +94,37 @@ function creditedIn(events: readonly VaultEvent[]): ReadonlySet<string> {
 }
 const payeeIn = (txHash: Hex, payee: Address): string => `${txHash}:${payee}`
 
-/** Tokens that came into or left the vault other than by our batches. */
-function moved(events: readonly VaultEvent[], credited: ReadonlySet<string>): readonly MoneyEntry[] {
+/** Tokens that came into or left the vault other than by a payment. */
+function moved(events: readonly VaultEvent[]): readonly MoneyEntry[] {
   return events.flatMap((event): readonly MoneyEntry[] => {
-    const entry = entryOf(event, credited)
-    if (entry === undefined) return []
-    const { token, blockNumber, txHash, logIndex } = event
-    return [{ ...entry, token, blockNumber, txHash, logIndex, batchId: undefined }]
+    if (event.name === 'Deposited') return [entryFor(deposit(event), event)]
+    if (event.name === 'Withdrawn') return [entryFor(withdrawal(event), event)]
+    if (event.name === 'Claimed') return [entryFor(payout(event), event)]
+    return []
   })
 }
 
-function entryOf(event: VaultEvent, credited: ReadonlySet<string>): LedgerEntry | undefined {
-  if (event.name === 'Deposited') return deposit(event)
-  if (event.name === 'Withdrawn') return withdrawal(event)
-  if (event.name === 'Claimed') return payout(event)
-  if (event.name === 'OverdueSettled' && !credited.has(payeeIn(event.txHash, event.payee))) return payout(event)
-  return undefined
+type Payouts = Pick<FinalBatch, 'token' | 'txHash' | 'blockNumber' | 'payees'> & { readonly id?: string }
+
+/** One transaction pays each payee once, whoever sent it. */
+function paidOutside(outside: readonly OutsidePayment[]): readonly Payouts[] {
+  return outside.map(({ token, txHash, blockNumber, payee, amount }) => ({
+    ...{ token, txHash, blockNumber },
+    payees: [{ payee, total: amount }],
+  }))
 }
 
-/** What a final batch sent its payees. */
-function paidOut(batches: readonly FinalBatch[], credited: ReadonlySet<string>): readonly MoneyEntry[] {
-  return batches.flatMap(({ id, token, txHash, blockNumber, payees }) =>
-    payees
-      .filter(({ payee }) => !credited.has(payeeIn(txHash, payee)))
-      .map(({ payee, total }) => ({
-        ...payout({ payee, amount: total }),
-        token,
-        blockNumber,
-        txHash,
-        logIndex: undefined,
-        batchId: id,
-      })),
+/** What was sent to payees in the settling tx itself. */
+function paidOut(payouts: readonly Payouts[], credited: ReadonlySet<string>): readonly MoneyEntry[] {
+  return payouts.flatMap((each) =>
+    each.payees
+      .filter(({ payee }) => !credited.has(payeeIn(each.txHash, payee)))
+      .map(({ payee, total }) => ({ ...entryFor(payout({ payee, amount: total }), each), batchId: each.id })),
   )
+}
+
+type Place = { readonly token: Address; readonly blockNumber: bigint; readonly txHash: Hex; readonly logIndex?: number }
+
+function entryFor(entry: LedgerEntry, { token, blockNumber, txHash, logIndex }: Place): MoneyEntry {
+  return { ...entry, token, blockNumber, txHash, logIndex, batchId: undefined }
 }

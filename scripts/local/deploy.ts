@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import {
   type Abi,
   type Address,
+  checksumAddress,
   createPublicClient,
   createWalletClient,
   type Hex,
@@ -115,7 +116,7 @@ export function localWallet({ rpcUrl, account }: { rpcUrl: string; account: HDAc
         await writer.deployContract({ abi, bytecode, args: [...args], nonce, gas: 8_000_000n }),
       )
       if (contractAddress == null) throw new Error('a deployment without an address')
-      return contractAddress
+      return checksumAddress(contractAddress)
     },
   }
 }

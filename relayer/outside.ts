@@ -1,0 +1,65 @@
+import { type Address, checksumAddress, type Hex } from 'viem'
+import { findToken } from '../core/config.ts'
+import { ChainUnavailableError, type VaultEvent } from '../core/ports/chain.ts'
+import { decodeBatch, decodeResults } from '../core/protocol/packed.ts'
+import { settlePayloadOf } from '../core/protocol/settle-calldata.ts'
+import { domainOf, domainSeparator, paymentDigest } from '../core/protocol/typed-data.ts'
+import type { StageContext } from './stage.ts'
+
+/** A payment that a transaction we did not send has settled. Settled by another sender is settled. */
+export type OutsidePayment = {
+  readonly digest: Hex
+  readonly payer: Address
+  readonly payee: Address
+  readonly token: Address
+  readonly amount: bigint
+  readonly txHash: Hex
+  readonly blockNumber: bigint
+}
+
+/**
+ * Payments of a batch of our relayer id that we did not send (books restored from a backup, a key used elsewhere). Read
+ * from its calldata, because the event carries only the result bits.
+ * @throws Error if the calldata is no batch: then the books must not move on.
+ */
+async function readOutsideBatch(
+  { chain, config }: StageContext,
+  event: VaultEvent & { readonly name: 'BatchSettled' },
+): Promise<readonly OutsidePayment[]> {
+  const { txHash, blockNumber, token } = event
+  const transaction = await chain.transaction(txHash)
+  if (transaction.outcome === 'absent') throw new ChainUnavailableError(`the tx ${txHash}, whose event it just showed`)
+  const payload = settlePayloadOf(transaction.value.input)
+  const scale = findToken(config, token)?.scale
+  if (payload === undefined || scale === undefined) {
+    throw new Error(
+      `tx ${txHash} settled for relayer ${config.relayerId}, but its calldata is no batch of a listed token`,
+    )
+  }
+  const { payments } = decodeBatch(payload, scale)
+  const results = decodeResults(event.results, event.paymentCount + event.cancelCount)
+  const separator = domainSeparator(domainOf({ chainId: config.chainId, vault: config.vault }))
+  return payments
+    .filter((_, index) => results[index] === true)
+    .map((payment) => ({
+      digest: paymentDigest(separator, payment),
+      payer: checksumAddress(payment.payer),
+      payee: checksumAddress(payment.payee),
+      ...{ token, amount: payment.amount, txHash, blockNumber },
+    }))
+}
+
+/** Everything in these events that was settled outside; `ownTxs` are the transactions of our own batches. */
+export async function readOutside(
+  context: StageContext,
+  events: readonly VaultEvent[],
+  ownTxs: ReadonlySet<Hex>,
+): Promise<readonly OutsidePayment[]> {
+  const found: OutsidePayment[] = []
+  for (const event of events) {
+    if (event.name === 'OverdueSettled') found.push(event)
+    const isOurs = event.name === 'BatchSettled' && event.relayerId === context.config.relayerId
+    if (isOurs && !ownTxs.has(event.txHash)) found.push(...(await readOutsideBatch(context, event)))
+  }
+  return found
+}

@@ -1,0 +1,275 @@
+import { sql } from 'kysely'
+import {
+  type Address,
+  createTestClient,
+  encodeFunctionData,
+  type Hex,
+  http,
+  parseAbi,
+  publicActions,
+  walletActions,
+} from 'viem'
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
+import { anvil } from 'viem/chains'
+import { afterAll } from 'vitest'
+import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
+import { connectChain } from '../../adapters/evm/chain.ts'
+import { signTransaction } from '../../adapters/evm/transaction.ts'
+import { createAccounts } from '../../adapters/postgres/accounts.ts'
+import { createBatching } from '../../adapters/postgres/batching.ts'
+import { newId } from '../../adapters/postgres/codec.ts'
+import { createConfirmation } from '../../adapters/postgres/confirmation.ts'
+import { createFinalization } from '../../adapters/postgres/finalization.ts'
+import { createIntake } from '../../adapters/postgres/intake.ts'
+import { createIntents } from '../../adapters/postgres/intents.ts'
+import { createLanes } from '../../adapters/postgres/lanes.ts'
+import { localSigner } from '../../adapters/signer/local.ts'
+import type { Candidate } from '../../core/admit.ts'
+import { type ChainConfig, configSchema, findToken } from '../../core/config.ts'
+import type { IntentState } from '../../core/intent.ts'
+import type { Clock } from '../../core/ports/clock.ts'
+import { parseSignature } from '../../core/protocol/signature.ts'
+import {
+  domainOf,
+  domainSeparator,
+  type Payment,
+  paymentDigest,
+  types,
+  zeroOrderRef,
+} from '../../core/protocol/typed-data.ts'
+import { vaultAbi } from '../../core/protocol/vault-abi.ts'
+import { pipeline } from '../../relayer/pipeline.ts'
+import type { StageContext } from '../../relayer/stage.ts'
+import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
+import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
+import { build } from '../../scripts/local/build.ts'
+import { deploy } from '../../scripts/local/deploy.ts'
+import { freshDatabase } from '../ports/postgres-server.ts'
+
+/** Final two blocks below the head: deep enough to reorg a block that is not final. */
+export const depth = 2
+
+/**
+ * The real stages on a real Postgres and a real anvil whose blocks are mined by the test, so that every step can be
+ * looked at. Time is the machine's unless the test moves it.
+ */
+export async function createWorld({ lane = {} }: { lane?: object } = {}) {
+  await build()
+  const node = await startAnvil({ blockSeconds: 1 })
+  afterAll(node.stop)
+  const deployment = await deploy(node)
+  const client = createTestClient({ mode: 'anvil', chain: anvil, transport: http(node.rpcUrl), cacheTime: 0 })
+    .extend(publicActions)
+    .extend(walletActions)
+  await client.setIntervalMining({ interval: 0 })
+
+  const [token] = deployment.tokens
+  if (token === undefined) throw new Error('no token')
+  const [config] = configSchema.parse({
+    chains: [
+      {
+        ...{ chainId: node.chainId, name: 'anvil', rpcUrl: node.rpcUrl, vault: deployment.vault },
+        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
+        finality: { rule: 'depth', depth },
+        tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
+        batch: { ageMillisMax: 1 },
+        lane,
+      },
+    ],
+  }).chains as readonly ChainConfig[]
+  if (config === undefined) throw new Error('no chain')
+
+  const { database } = await freshDatabase()
+  const offset = { millis: 0 }
+  const clock: Clock = { nowMillis: () => Date.now() + offset.millis }
+  const log = { debug: silent, info: silent, warn: silent, error: silent }
+  const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
+  const acknowledger = await createAcknowledger({ config: { chains: [config] }, authority, clock, log })
+  afterAll(acknowledger.stop)
+  const accounts = createAccounts(database)
+  const intents = createIntents({ database, acknowledger, newId })
+  const intake = createIntake({ database, acknowledger, newId })
+  const context: StageContext = {
+    config,
+    chain: connectChain({ rpcUrl: node.rpcUrl, vault: config.vault, log }),
+    signers: localAccounts.lanes.slice(0, 1).map((account) => {
+      const signer = localSigner(privateKeyOf(account))
+      return {
+        address: signer.address,
+        sign: async ({ accountNonce, gasLimit, ...rest }) => {
+          const { raw, hash } = await signTransaction({ ...rest, signer, nonce: accountNonce, gas: gasLimit })
+          return { rawTx: raw, hash }
+        },
+      }
+    }),
+    batching: createBatching(database),
+    lanes: createLanes(database),
+    confirmation: createConfirmation(database),
+    finalization: createFinalization(database),
+    clock,
+    log,
+    holder: 'this test',
+    newId,
+  }
+
+  const stateOf = async (id: string): Promise<IntentState | undefined> => (await intents.find(id))?.state
+  const mine = (blocks = 1): Promise<void> => client.mine({ blocks })
+  /** Runs a stage as often as it asks to be run again at once. */
+  const run = async (...stages: (keyof typeof pipeline)[]): Promise<void> => {
+    for (const stage of stages) {
+      for (let times = 0; times < 20; times++) {
+        const next = await pipeline[stage](context)
+        if (!next.some((each) => each.stage === stage && each.delayMillis === undefined)) break
+      }
+    }
+  }
+  /** Mines until what is on chain now is final, and tells the books. */
+  const settleDown = async (): Promise<void> => {
+    await mine(depth + 1)
+    await run('confirm', 'finalize')
+  }
+  const send = async (
+    account: PrivateKeyAccount | (typeof localAccounts)['owner'],
+    to: Address,
+    data: Hex,
+  ): Promise<Hex> => client.sendTransaction({ account, to, data, gas: 1_000_000n, chain: anvil })
+  const onVault = (
+    account: PrivateKeyAccount | (typeof localAccounts)['owner'],
+    functionName: string,
+    args: readonly unknown[],
+  ) =>
+    send(
+      account,
+      config.vault,
+      encodeFunctionData({ abi: vaultAbi, functionName, args } as Parameters<typeof encodeFunctionData>[0]),
+    )
+
+  /** A fresh wallet with `deposit` in the vault, final and in the books. */
+  const payerWith = async (deposit: bigint): Promise<PrivateKeyAccount> => {
+    const account = privateKeyToAccount(generatePrivateKey())
+    await client.setBalance({ address: account.address, value: 10n ** 18n })
+    const erc20 = parseAbi([
+      'function mint(address to, uint256 amount)',
+      'function approve(address spender, uint256 amount)',
+    ])
+    await send(
+      localAccounts.owner,
+      token.address,
+      encodeFunctionData({ abi: erc20, functionName: 'mint', args: [account.address, deposit] }),
+    )
+    await mine()
+    await send(
+      account,
+      token.address,
+      encodeFunctionData({ abi: erc20, functionName: 'approve', args: [config.vault, deposit] }),
+    )
+    await mine()
+    await onVault(account, 'deposit', [token.address, deposit, config.relayerId])
+    await settleDown()
+    await introduce(account.address)
+    return account
+  }
+  const introduce = async (payer: Address): Promise<void> => {
+    const view = await accounts.view(config.chainId, config.vault)
+    if (view === undefined) throw new Error('the chain has not been seen')
+    const [state] = await context.chain.accounts(token.address, [payer], view.finalizedHash)
+    if (state === undefined) throw new Error('no account')
+    await accounts.introduce(
+      { chainId: config.chainId, vault: config.vault, payer, token: token.address },
+      state,
+      view.finalizedNumber,
+    )
+  }
+
+  const separator = domainSeparator(domainOf(config))
+  const sign = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}) => {
+    const payment: Payment = {
+      payer: payer.address,
+      payee: localAccounts.merchants[0]?.address ?? config.vault,
+      token: token.address,
+      amount: 1_000_000n,
+      nonce: 0n,
+      deadline: BigInt(Math.floor(clock.nowMillis() / 1000) + 4 * 3600),
+      orderRef: zeroOrderRef,
+      ...fields,
+    }
+    const signature = await payer.signTypedData({
+      domain: domainOf(config),
+      types,
+      primaryType: 'Payment',
+      message: payment,
+    })
+    return { payment, signature, digest: paymentDigest(separator, payment) }
+  }
+  const candidateOf = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}): Promise<Candidate> => {
+    const { payment, signature, digest } = await sign(payer, fields)
+    const parsed = parseSignature(signature)
+    const listed = findToken(config, token.address)
+    if (parsed.outcome !== 'ok' || listed === undefined) throw new Error('a test signs well')
+    return {
+      id: newId('pi'),
+      appId: 'app-a',
+      chain: config,
+      token: listed,
+      payment,
+      digest,
+      signature: parsed.compact,
+      orderId: undefined,
+    }
+  }
+  /** Signs and admits a payment; throws unless it was taken. Returns what accept answered, too. */
+  const pay = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}) => {
+    const candidate = await candidateOf(payer, fields)
+    const [admitted] = await intake.admit([candidate], Math.floor(clock.nowMillis() / 1000))
+    if (admitted === undefined || admitted.outcome === 'refused' || admitted.outcome === 'known') {
+      throw new Error(`not taken: ${JSON.stringify(admitted)}`)
+    }
+    return { id: candidate.id, candidate, admitted }
+  }
+
+  return {
+    ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock, offset },
+    ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault },
+    /** Two payments on their way in one batch that the node holds, not mined. */
+    submitted: async (payer: PrivateKeyAccount) => {
+      const payments = [await pay(payer, { nonce: 0n }), await pay(payer, { nonce: 1n })]
+      await run('batch', 'submit')
+      return payments.map(({ id }) => id)
+    },
+    accountOf: (payer: Address) =>
+      accounts.find({ chainId: config.chainId, vault: config.vault, payer, token: token.address }),
+    onChain: async (payer: Address) =>
+      client.readContract({
+        address: config.vault,
+        abi: vaultAbi,
+        functionName: 'accountOf',
+        args: [payer, token.address],
+      }),
+    batches: async () => {
+      const found = await sql<{
+        id: string
+        state: string
+        payment_count: number
+      }>`select id, state, payment_count from batch order by id`.execute(database)
+      return found.rows
+    },
+    ledger: async () => {
+      const found = await sql<{ account: string; total: string }>`
+        select account, sum(amount) as total from ledger_posting where kind not in ('pending', 'voided') group by account`.execute(
+        database,
+      )
+      return new Map(found.rows.map(({ account, total }) => [account, BigInt(total)]))
+    },
+    attempts: async () => {
+      const found = await sql<{ account_nonce: number; state: string; max_fee_per_gas_wei: string }>`
+        select account_nonce, state, max_fee_per_gas_wei from attempt order by id`.execute(database)
+      return found.rows
+    },
+  }
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>
+
+function silent(): void {
+  // A test that fails says why itself.
+}
