@@ -51,7 +51,7 @@ export function connectRpc({ rpcUrl, timeoutMillisMax }: { rpcUrl: string; timeo
       } catch (error) {
         if (error instanceof ChainUnavailableError) throw error
         const isTransport = error instanceof HttpRequestError || error instanceof TimeoutError
-        if (!isTransport || left <= 0) throw new ChainUnavailableError(method, { cause: error })
+        if (!isTransport || left <= 0) throw new ChainUnavailableError(method, { cause: withoutUrl(error) })
         await new Promise((resolve) => setTimeout(resolve, readRetryMillis))
       }
     }
@@ -65,6 +65,20 @@ export function connectRpc({ rpcUrl, timeoutMillisMax }: { rpcUrl: string; timeo
       return reply
     },
   }
+}
+
+/** viem's own message quotes the URL, which may hold an access key, and the request; only what went wrong is passed on. */
+function withoutUrl(error: unknown): Error {
+  if (error instanceof TimeoutError) return new Error('no answer in time')
+  if (error instanceof HttpRequestError) return new Error(`HTTP ${error.status ?? 'failed'}: ${reasonOf(error)}`)
+  return new Error(error instanceof Error ? error.name : typeof error)
+}
+
+function reasonOf(error: Error): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string') return cause.code
+  }
+  return error.name
 }
 
 /** viem wraps the node's error answer in its own classes; the node's words are in the innermost of them. */

@@ -1,5 +1,6 @@
-import { type Address, decodeErrorResult, decodeFunctionResult, encodeFunctionData, type Hex } from 'viem'
+import { type Address, decodeErrorResult, decodeFunctionResult, type Hex, hexToString } from 'viem'
 import { ChainUnavailableError, type Simulation } from '../../core/ports/chain.ts'
+import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { hexSchema, NodeRefusal, quantitySchema, type Rpc } from './rpc.ts'
 
@@ -17,7 +18,7 @@ export async function simulate(
   }: { readonly vault: Address; readonly from: Address; readonly payload: Hex; readonly atBlock: Hex },
 ): Promise<Simulation> {
   const call = { abi: vaultAbi, functionName: 'settle' } as const
-  const request = { from, to: vault, data: encodeFunctionData({ ...call, args: [payload] }) }
+  const request = { from, to: vault, data: settleCalldata(payload) }
   const at = { blockHash: atBlock }
   const [answer, gas] = await Promise.all([
     rpc.attempt('eth_call', [request, at], hexSchema),
@@ -47,8 +48,14 @@ function readRevert(refusal: NodeRefusal): Simulation {
 export function nameRevert(data: Hex): string {
   try {
     const { errorName, args } = decodeErrorResult({ abi: vaultAbi, data })
-    return `${errorName}(${(args ?? []).map(String).join(', ')})`
+    return `${errorName}(${(args ?? []).map(legible).join(', ')})`
   } catch {
     return data
   }
+}
+
+/** The vault names what is wrong in a bytes32 of plain text. */
+function legible(value: unknown): string {
+  const text = typeof value === 'string' && /^0x([2-7][0-9a-f])+(00)+$/.test(value) && value.length === 66
+  return text ? hexToString(value as Hex, { size: 32 }) : String(value)
 }
