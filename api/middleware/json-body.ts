@@ -33,10 +33,12 @@ export const requireJson: MiddlewareHandler = async (c, next) => {
   return next()
 }
 
-/** The engine's message quotes the body; only the position goes back. */
+/** The engine's message quotes the body; only the position goes back, or where it gives none, the character. */
 function whereItBreaks(error: unknown, text: string): string {
   if (text === '') return 'The body is empty.'
   const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined
+  const token = error instanceof Error ? /^Unexpected token '(.)'/su.exec(error.message)?.[1] : undefined
+  if (position === undefined && token !== undefined) return `The JSON breaks at an unexpected ${token}`
   if (position === undefined) return 'The body ends before the JSON does, or is no JSON at all.'
   const before = text.slice(0, Number(position)).split('\n')
   return `The JSON breaks at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}.`

@@ -121,7 +121,9 @@ export function createOrder({
         expiresAt,
       }
       if ((await orders.create(order)) === 'collides') continue
-      return c.json(showOrder({ ...order, paidBy: undefined, createdAtMillis: clock.nowMillis() }, null, now), 201)
+      const stored = await orders.find(id)
+      if (stored === undefined) throw new RelayError('internal', `Order ${id} is stored but cannot be found.`)
+      return c.json(showOrder(stored, null, now), 201)
     }
     throw new RelayError('internal', `No unused order reference in ${drawsMax} draws.`)
   }

@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { createApp } from '../../api/app.ts'
+import { outageOf } from '../../api/outage.ts'
+import type { ApiPorts } from '../../api/ports.ts'
+import { errors } from '../../core/errors.ts'
+import { ChainUnavailableError } from '../../core/ports/chain.ts'
+
+const silent = () => undefined
+// Nothing behind these pages is asked, so nothing stands behind them.
+const app = createApp({
+  config: { chains: [] },
+  chains: new Map(),
+  log: { debug: silent, info: silent, warn: silent, error: silent },
+  isReady: async () => ({ notReady: { database: 'it does not answer' } }),
+} as unknown as ApiPorts)
+
+describe('the documentation', () => {
+  test('describes every route, who may call it and every code it refuses with', async () => {
+    const document = (await (await app.request('/openapi.json')).json()) as {
+      paths: Record<string, object>
+      components: { securitySchemes: Record<string, unknown>; schemas: object }
+    }
+    const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    )
+    expect(routes.filter((route) => route.includes('/v1/'))).toHaveLength(10)
+    expect(document.components.securitySchemes.app).toMatchObject({ type: 'http', scheme: 'basic' })
+    const text = JSON.stringify(document)
+    for (const code of Object.keys(errors)) {
+      if (code !== 'method_not_allowed') expect(text, code).toContain(`/errors/${code}`)
+    }
+    for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) {
+      expect(document.components.schemas, name).toHaveProperty(name as string)
+    }
+  })
+
+  test('is a page without scripts and foreign assets', async () => {
+    const response = await app.request('/docs')
+    const page = await response.text()
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(page).not.toMatch(/<script|style="|src="|href="http/)
+    expect(page).toContain('Idempotency-Key')
+    expect((await app.request('/docs/style.css')).headers.get('content-type')).toContain('text/css')
+  })
+
+  test('has a page for every code, and none for others', async () => {
+    for (const code of Object.keys(errors)) {
+      const response = await app.request(`/errors/${code}`)
+      expect([code, response.status]).toEqual([code, 200])
+      expect(await response.text()).toContain(code)
+    }
+    expect((await app.request('/errors/toString')).status).toBe(404)
+    expect((await app.request('/errors/..%2f..%2fREADME')).status).toBe(404)
+  })
+
+  test('pages of errors are as fresh as the table they are made from', async () => {
+    const script = new URL('../../scripts/generate-error-docs.ts', import.meta.url).pathname
+    await expect(promisify(execFile)(process.execPath, [script, '--check'])).resolves.toBeDefined()
+  })
+
+  test('readyz says what is not ready, with 503', async () => {
+    const response = await app.request('/readyz')
+    expect([response.status, await response.json()]).toEqual([
+      503,
+      { status: 'not ready', notReady: { database: 'it does not answer' } },
+    ])
+    expect((await app.request('/healthz')).status).toBe(200)
+    expect(await (await app.request('/metrics')).text()).toContain('ice_api_request_seconds')
+  })
+})
+
+describe('an error', () => {
+  test.each([
+    [new ChainUnavailableError('head'), 'chain_unavailable'],
+    [Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), 'store_unavailable'],
+    [Object.assign(new Error('x'), { code: '57P01' }), 'store_unavailable'],
+    [new Error('outer', { cause: new Error('Connection terminated unexpectedly') }), 'store_unavailable'],
+    [Object.assign(new Error('x'), { code: '23505' }), undefined],
+    [new Error('anything else'), undefined],
+  ])('%s is an outage: %s', (error, code) => {
+    expect(outageOf(error)?.code).toBe(code)
+  })
+})

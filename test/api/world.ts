@@ -1,0 +1,202 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Address, Hex, TypedDataDefinition } from 'viem'
+import { createTestClient, http, parseAbi } from 'viem'
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
+import { anvil } from 'viem/chains'
+import { afterAll } from 'vitest'
+import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
+import { connectChain } from '../../adapters/evm/chain.ts'
+import { createAccounts } from '../../adapters/postgres/accounts.ts'
+import { createApps } from '../../adapters/postgres/apps.ts'
+import { createBatches } from '../../adapters/postgres/batches.ts'
+import { bytes, newId } from '../../adapters/postgres/codec.ts'
+import { createIdempotency } from '../../adapters/postgres/idempotency.ts'
+import { createIntake } from '../../adapters/postgres/intake.ts'
+import { createIntents } from '../../adapters/postgres/intents.ts'
+import { createOrders } from '../../adapters/postgres/orders.ts'
+import { localSigner } from '../../adapters/signer/local.ts'
+import { createApp } from '../../api/app.ts'
+import type { ApiPorts } from '../../api/ports.ts'
+import type { IntentJson } from '../../api/schemas/intent.ts'
+import { configSchema } from '../../core/config.ts'
+import { vaultAbi } from '../../core/protocol/vault-abi.ts'
+import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
+import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
+import { build } from '../../scripts/local/build.ts'
+import { deploy } from '../../scripts/local/deploy.ts'
+import { freshDatabase } from '../ports/postgres-server.ts'
+
+export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Body }
+// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever came back
+type Body = any
+type AppName = 'wallet' | 'merchant' | 'operator'
+type Sent = { readonly as?: AppName; readonly key?: string; readonly headers?: Record<string, string> }
+
+export const deposit = 100_000_000n
+export const holdAbove = 50_000_000n
+const secrets: Record<AppName, string> = { wallet: 'wallet-secret', merchant: 'merchant-secret', operator: 'op-secret' }
+
+/** The real API on a real Postgres and a real vault on anvil. The relayer is another process: its view is written here. */
+export async function createWorld({
+  payerCount = 2,
+  ports: replaced = {},
+}: {
+  payerCount?: number
+  ports?: Partial<ApiPorts>
+} = {}) {
+  await buildBesideOthers()
+  const node = await startAnvil({ blockSeconds: 1 })
+  afterAll(node.stop)
+  const deployment = await deploy(node)
+  const [token] = deployment.tokens
+  if (token === undefined) throw new Error('no token')
+  const { chainId, vault, relayerId } = deployment
+  const chain = {
+    ...{ chainId, name: 'anvil', rpcUrl: node.rpcUrl, vault, relayerId, startBlock: 0, blockSeconds: 1 },
+    finality: { rule: 'depth', depth: 0 },
+    tokens: [{ ...token, amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` }],
+  }
+  const config = configSchema.parse({ chains: [chain] })
+
+  const { database } = await freshDatabase()
+  const offset = { millis: 0 }
+  const clock = { nowMillis: () => Date.now() + offset.millis }
+  const logged: object[] = []
+  const line = (facts: object) => void logged.push(facts)
+  const log = { debug: line, info: line, warn: line, error: line }
+  const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
+  const acknowledger = await createAcknowledger({ config, authority, clock })
+  afterAll(acknowledger.stop)
+  const apps = createApps(database)
+  for (const [name, secret] of Object.entries(secrets)) {
+    const role = name === 'operator' ? 'operator' : 'app'
+    await apps.put({ id: name, name, role, secretSha256: createHash('sha256').update(secret).digest() })
+  }
+  const woken: number[] = []
+  const evm = connectChain({ rpcUrl: node.rpcUrl, vault, log })
+  const ports: ApiPorts = {
+    ...{ config, apps, clock, log, newId },
+    idempotency: createIdempotency(database),
+    orders: createOrders(database),
+    accounts: createAccounts(database),
+    intake: createIntake({ database, acknowledger, newId }),
+    intents: createIntents({ database, acknowledger, newId }),
+    batches: createBatches(database),
+    chains: new Map([[chainId, evm]]),
+    queue: { wake: async (wake) => void woken.push(wake.chainId) },
+    isReady: async () => ({ notReady: {} }),
+    ...replaced,
+  }
+  const app = createApp(ports)
+
+  const client = createTestClient({ mode: 'anvil', chain: anvil, transport: http(node.rpcUrl), cacheTime: 0 })
+  const payers = await Promise.all(Array.from({ length: payerCount }, () => fund()))
+  await see()
+
+  async function fund(): Promise<PrivateKeyAccount> {
+    const account = privateKeyToAccount(generatePrivateKey())
+    await client.setBalance({ address: account.address, value: 10n ** 18n })
+    return account
+  }
+
+  /** What the relayer does when it sees a block: here the head is final at once. */
+  async function see({ ageSeconds = 0 }: { ageSeconds?: number } = {}): Promise<void> {
+    const { number, hash } = await evm.head()
+    const at = Math.floor(clock.nowMillis() / 1000) - ageSeconds
+    await sql`
+      insert into chain_view (chain_id, vault, head_number, head_hash, head_at, finalized_number, finalized_hash, finalized_at, is_paused)
+      values (${chainId}, ${bytes(vault)}, ${number}, ${bytes(hash)}, ${at}, ${number}, ${bytes(hash)}, ${at}, false)
+      on conflict (chain_id, vault) do update set head_number = excluded.head_number, head_hash = excluded.head_hash,
+        head_at = excluded.head_at, finalized_number = excluded.finalized_number,
+        finalized_hash = excluded.finalized_hash, finalized_at = excluded.finalized_at, observed_at = now()`.execute(
+      database,
+    )
+  }
+
+  async function send(
+    method: string,
+    path: string,
+    body: string | object | undefined,
+    sent: Sent = {},
+  ): Promise<Answer> {
+    const { as = 'wallet', key = randomUUID(), headers = {} } = sent
+    const response = await app.request(path, {
+      method,
+      headers: {
+        authorization: `Basic ${btoa(`${as}:${secrets[as]}`)}`,
+        ...(method === 'POST' ? { 'content-type': 'application/json', 'idempotency-key': key } : {}),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') === true
+    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text }
+  }
+
+  return {
+    ...{ app, ports, config, database, payers, token, chainId, vault, evm, woken, logged, offset, see, fund, clock },
+    payee: localAccounts.merchants[0]?.address as Address,
+    merchants: localAccounts.merchants,
+    post: (path: string, body?: string | object, sent?: Sent) => send('POST', path, body, sent),
+    get: (path: string, sent?: Sent) => send('GET', path, undefined, sent),
+    send,
+    /** Signs what prepare handed out, or fields of our own on top of it. */
+    signed: async (payer: PrivateKeyAccount, prepared: Body, fields: Partial<IntentJson> = {}) => {
+      const intent: IntentJson = { ...prepared.intent, ...fields }
+      const { chainId: onChain, contract, ...message } = intent
+      const typedData = { ...prepared.typedData, message } as TypedDataDefinition
+      return { intent, signature: await payer.signTypedData(typedData) }
+    },
+    /** Mints, approves and deposits, bound to our relayer, until it is final in the relayer's eyes. */
+    depositFor: async (payer: PrivateKeyAccount, amount = deposit): Promise<void> => {
+      const { localWallet } = await import('../../scripts/local/deploy.ts')
+      const wallet = localWallet({ rpcUrl: node.rpcUrl, account: payer as never })
+      const abi = parseAbi([
+        'function mint(address to, uint256 amount)',
+        'function approve(address to, uint256 amount)',
+      ])
+      await Promise.all([
+        wallet.call({ address: token.address, abi, functionName: 'mint', args: [payer.address, amount] }),
+        wallet.call({ address: token.address, abi, functionName: 'approve', args: [vault, amount] }),
+        wallet.call({
+          address: vault,
+          abi: vaultAbi,
+          functionName: 'deposit',
+          args: [token.address, amount, relayerId],
+        }),
+      ])
+      await see()
+    },
+    /** Everything that a refused request must leave as it was. */
+    stored: async (): Promise<unknown> => {
+      const { rows } = await sql`
+        select (select count(*) from intent) as intents, (select count(*) from intent_digest) as digests,
+          (select count(*) from payment_order) as orders, (select count(*) from order_claim) as claims,
+          (select count(*) from intent_nonce) as nonces, (select count(*) from acknowledgement) as acknowledgements,
+          (select count(*) from ledger_entry) as entries, (select count(*) from cancellation) as cancellations,
+          (select count(*) from op_log) as op_log, (select coalesce(sum(reserved), 0)::text from account) as reserved`.execute(
+        database,
+      )
+      return rows[0]
+    },
+    /** The twin of a 65-byte signature with s in the upper half. */
+    highS: (signature: Hex): Hex => {
+      const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+      const s = (order - BigInt(`0x${signature.slice(66, 130)}`)).toString(16).padStart(64, '0')
+      return `${signature.slice(0, 66)}${s}${signature.endsWith('1b') ? '1c' : '1b'}` as Hex
+    },
+  }
+}
+/** Test files build at the same time, and Hardhat's cache file knows one writer: whoever loses the race asks again. */
+async function buildBesideOthers(triesLeft = 4): Promise<void> {
+  try {
+    await build()
+  } catch (error) {
+    if (triesLeft === 0) throw error
+    await buildBesideOthers(triesLeft - 1)
+  }
+}
+
+export type World = Awaited<ReturnType<typeof createWorld>>
