@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
 /** One project per kind of part, so that `vitest run --project core` is quick. Real servers start per file: two at a time. */
-const project = (name: string, include: string[]) => ({ extends: true as const, test: { name, include } })
+const project = (name: string, include: string[], test = {}) => ({
+  extends: true as const,
+  test: { name, include, ...test },
+})
+/** One Postgres server for a whole run; every file makes a database of its own on it. */
+const onPostgres = { globalSetup: ['test/ports/postgres-global-setup.ts'] }
 
 export default defineConfig({
   test: {
@@ -13,9 +18,9 @@ export default defineConfig({
       project('core', ['test/core/**/*.test.ts']),
       project('contracts', ['test/contracts/**/*.test.ts']),
       project('embedded', ['test/embedded/**/*.test.ts']),
-      project('ports', ['test/ports/**/*.test.ts']),
-      project('api', ['test/api/**/*.test.ts']),
-      project('relayer', ['test/relayer/**/*.test.ts']),
+      project('ports', ['test/ports/**/*.test.ts'], onPostgres),
+      project('api', ['test/api/**/*.test.ts'], onPostgres),
+      project('relayer', ['test/relayer/**/*.test.ts'], onPostgres),
       project('life', ['test/life/**/*.test.ts']),
       project('peers', ['test/peers/**/*.test.ts']),
     ],

@@ -135,13 +135,13 @@ function refuseNonce(verdict: 'spent' | 'taken' | 'too_far', nonce: bigint, topN
 }
 
 function judgeOrder(
-  { payment, orderId }: Candidate,
+  { payment, orderId, chain }: Candidate,
   order: BookedOrder | undefined,
   taken: ReadonlyMap<string, string>,
   nowSeconds: number,
 ): { readonly outcome: 'ok'; readonly order: BookedOrder | undefined } | Refusal {
   if (payment.orderRef === zeroOrderRef && orderId === undefined) return { outcome: 'ok', order: undefined }
-  if (order === undefined) {
+  if (order === undefined || order.chainId !== chain.chainId) {
     return refusal('order_not_found', `no order of payee ${payment.payee} has the reference ${payment.orderRef}`, {
       orderRef: payment.orderRef,
     })

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type AccountState, nextNonce } from '../../core/account.ts'
+import { type AccountState, judgeNonce, nextNonce } from '../../core/account.ts'
 import { RelayError } from '../../core/errors.ts'
 import type { AccountRecord, Accounts, VaultAccount } from '../../core/ports/accounts.ts'
 import { findChainView } from './chain-view.ts'
@@ -16,7 +16,12 @@ export function createAccounts(database: Database): Accounts {
         inTransaction(database, async (tx) => {
           const state = await lock(tx, account)
           await dropExpired(tx, account, nowSeconds)
-          const nonce = nextNonce(state, await nonces(tx, account))
+          const taken = await nonces(tx, account)
+          const nonce =
+            nextNonce(
+              state,
+              taken.map((each) => each.nonce),
+            ) ?? oldestUnsigned(state, taken)
           if (nonce === undefined) return 'full'
           await reserve(tx, account, { nonce, expiresAt })
           return nonce
@@ -114,10 +119,25 @@ async function dropExpired(tx: DbTransaction, account: VaultAccount, nowSeconds:
     where ${isOf(account)} and intent_id is null and expires_at < ${nowSeconds}`.execute(tx)
 }
 
-/** Those of open payments and those handed out but not signed yet: two prepares never get the same. */
-async function nonces(tx: DbTransaction, account: VaultAccount): Promise<readonly bigint[]> {
-  const rows = await query(tx, sql<{ nonce: number }>`select nonce from intent_nonce where ${isOf(account)}`)
-  return rows.map(({ nonce }) => BigInt(nonce))
+type TakenNonce = { readonly nonce: bigint; readonly isSigned: boolean }
+
+/** Those of open payments and those handed out but not signed yet, the oldest first: two prepares never get the same. */
+async function nonces(tx: DbTransaction, account: VaultAccount): Promise<readonly TakenNonce[]> {
+  const rows = await query(
+    tx,
+    sql<{ nonce: number; is_signed: boolean }>`
+      select nonce, intent_id is not null as is_signed from intent_nonce where ${isOf(account)} order by expires_at`,
+  )
+  return rows.map((row) => ({ nonce: BigInt(row.nonce), isSigned: row.is_signed }))
+}
+
+/**
+ * When every nonce is handed out, the one that has waited longest for a signature is handed out again: anybody may ask
+ * for a payer's typed data, and must not be able to lock the payer out. If both are signed after all, one of them settles.
+ */
+function oldestUnsigned(state: AccountState, taken: readonly TakenNonce[]): bigint | undefined {
+  const signed = taken.filter(({ isSigned }) => isSigned).map(({ nonce }) => nonce)
+  return taken.find(({ nonce, isSigned }) => !isSigned && judgeNonce(state, signed, nonce) === 'ok')?.nonce
 }
 
 async function reserve(
@@ -127,5 +147,6 @@ async function reserve(
 ): Promise<void> {
   await sql`
     insert into intent_nonce (chain_id, vault, payer, token, nonce, expires_at)
-    values (${chainId}, ${bytes(vault)}, ${bytes(payer)}, ${bytes(token)}, ${nonce}, ${expiresAt})`.execute(tx)
+    values (${chainId}, ${bytes(vault)}, ${bytes(payer)}, ${bytes(token)}, ${nonce}, ${expiresAt})
+    on conflict (chain_id, vault, payer, token, nonce) do update set expires_at = excluded.expires_at`.execute(tx)
 }

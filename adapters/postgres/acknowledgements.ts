@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { concat, type Hex } from 'viem'
 import type { Acknowledger, KeyCertificate, SignedAcknowledgement } from '../../core/ports/intake.ts'
-import { merkleFold, merkleProof } from '../../core/protocol/merkle.ts'
+import { merkleProof, merkleProofs, merkleRoot } from '../../core/protocol/merkle.ts'
 import { type Acknowledgement, acknowledgementLeaf } from '../../core/protocol/typed-data.ts'
 import { byteaText, hexOf, uuidOfOwn } from './codec.ts'
 import type { DbTransaction } from './database.ts'
@@ -23,7 +23,8 @@ export async function signTree(
   { id, chainId, acknowledgements }: { id: string; chainId: number; acknowledgements: readonly Acknowledgement[] },
 ): Promise<SignedTree> {
   const leaves = acknowledgements.map(acknowledgementLeaf)
-  const { root, proofs } = proofsOf(leaves)
+  const root = merkleRoot(leaves)
+  const proofs = merkleProofs(leaves)
   const key = acknowledger.certificate(chainId)
   const rootSignature = await acknowledger.signRoot(chainId, root)
   return {
@@ -41,31 +42,6 @@ export async function signTree(
       key,
     })),
   }
-}
-
-/** The root and every leaf's proof in one pass: `merkleProof` per leaf would hash the whole tree once per payment. */
-function proofsOf(leaves: readonly Hex[]): { readonly root: Hex; readonly proofs: readonly (readonly Hex[])[] } {
-  const proofs = leaves.map((): Hex[] => [])
-  let level = leaves
-  for (let height = 0; level.length > 1; height++) {
-    for (const [index, proof] of proofs.entries()) {
-      const sibling = level[(index >> height) ^ 1]
-      if (sibling !== undefined) proof.push(sibling)
-    }
-    level = pairs(level)
-  }
-  const [root] = level
-  if (root === undefined) throw new RangeError('nothing to acknowledge')
-  return { root, proofs }
-}
-
-function pairs(level: readonly Hex[]): readonly Hex[] {
-  const above: Hex[] = []
-  for (let index = 0; index < level.length; index += 2) {
-    const [left, right] = level.slice(index, index + 2)
-    if (left !== undefined) above.push(merkleFold(left, right === undefined ? [] : [right]))
-  }
-  return above
 }
 
 type KeyJson = {

@@ -4,6 +4,7 @@ import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { FinalBatch, Finality, Finalization } from '../../core/ports/finalization.ts'
 import { findChainView, lockChainView } from './chain-view.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
+import { retryContention } from './contention.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 import { type Ended, endDead, endSettledOutside, endSpent, settleCancels, settlePayments } from './ending.ts'
 import { storeLedgerEntries } from './ledger.ts'
@@ -36,7 +37,9 @@ export function createFinalization(database: Database): Finalization {
       )
       return new Set(found.map(({ digest }) => hexOf(digest)))
     },
-    apply: (chainId, vault, from, finality) => apply(database, chainId, vault, from, finality),
+    apply: (chainId, vault, from, finality) =>
+      // Ends of payments touch accounts that no event named, and so were not locked in order.
+      retryContention(() => apply(database, chainId, vault, from, finality)),
   }
 }
 

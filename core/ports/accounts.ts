@@ -31,7 +31,7 @@ export type Accounts = {
    * again). An account that is already stored is left as it is: only finalize changes it.
    */
   readonly introduce: (account: VaultAccount, state: AccountState, asOfBlock: bigint) => Promise<'stored' | 'stale'>
-  /** Hands out an intent nonce until `expiresAt` (unix seconds); `full`: 64 are open already. The account must be stored. */
+  /** Hands out an intent nonce until `expiresAt` (unix seconds), again the longest unsigned one if all are out; `full`: 64 payments are open. The account must be stored. */
   readonly reserveNonce: (
     account: VaultAccount,
     reservation: { readonly expiresAt: bigint; readonly nowSeconds: number },

@@ -8,16 +8,21 @@ export function merkleRoot(leaves: readonly Hex[]): Hex {
   return levelsOf(leaves).at(-1)?.[0] ?? missing()
 }
 
-/** The siblings from the leaf at `index` up to the root, ⌈log2(leaves)⌉ at most. */
+/** The siblings of every leaf up to the root, ⌈log2(leaves)⌉ at most each; the tree is hashed once. */
+export function merkleProofs(leaves: readonly Hex[]): readonly (readonly Hex[])[] {
+  const levels = levelsOf(leaves)
+  return leaves.map((_, index) =>
+    levels.flatMap((level, height) => {
+      const sibling = level[(index >> height) ^ 1]
+      return sibling === undefined ? [] : [sibling]
+    }),
+  )
+}
+
+/** The siblings from the leaf at `index` up to the root. @throws RangeError if there is no such leaf. */
 export function merkleProof(leaves: readonly Hex[], index: number): readonly Hex[] {
-  if (!(index >= 0 && index < leaves.length)) throw new RangeError(`leaf ${index} of ${leaves.length}`)
-  const proof: Hex[] = []
-  let at = index
-  for (const level of levelsOf(leaves)) {
-    const sibling = level[at ^ 1]
-    if (sibling !== undefined) proof.push(sibling)
-    at >>= 1
-  }
+  const proof = merkleProofs(leaves)[index]
+  if (proof === undefined) throw new RangeError(`leaf ${index} of ${leaves.length}`)
   return proof
 }
 

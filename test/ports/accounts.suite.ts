@@ -71,11 +71,20 @@ export function testAccounts(name: string, books: Books): void {
       expect([...handed].sort((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 40 }, (_, n) => BigInt(n)))
     })
 
-    test('64 can be out at once, the 65th is refused', async () => {
+    test('64 can be out at once; the 65th is the one that has waited longest for a signature', async () => {
       const account = accountOf(await payerWith(books, 1n, { topNonce: 9n, nonceWindow: 1n }))
-      const handed = await Promise.all(Array.from({ length: 65 }, () => accounts.reserveNonce(account, soon())))
-      expect(handed.filter((nonce) => nonce === 'full')).toHaveLength(1)
-      expect(new Set(handed).size).toBe(65)
+      const first = await accounts.reserveNonce(account, { ...soon(), expiresAt: BigInt(nowSeconds() + 500) })
+      const handed = await Promise.all(Array.from({ length: 63 }, () => accounts.reserveNonce(account, soon())))
+      expect(new Set([first, ...handed]).size).toBe(64)
+      expect(await accounts.reserveNonce(account, { ...soon(), expiresAt: BigInt(nowSeconds() + 900) })).toBe(first)
+      expect(await accounts.reserveNonce(account, soon())).not.toBe(first)
+    })
+
+    test('are refused once 64 payments are open: nobody can be given a nonce that could not settle', async () => {
+      const payer = await payerWith(books, 100_000n)
+      const open = Array.from({ length: 64 }, (_, nonce) => candidate({ payer, nonce: BigInt(nonce) }))
+      await books.intake.admit(open, nowSeconds())
+      expect(await accounts.reserveNonce(accountOf(payer), soon())).toBe('full')
     })
 
     test('stay out up to and including the second they expire', async () => {
