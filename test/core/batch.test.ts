@@ -1,0 +1,66 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type BatchLimits, batchSteps, decideClose, paymentCountThatFits } from '../../core/batch.ts'
+import { cancelBytes, headerBytes, payeeBytes, paymentBytes } from '../../core/protocol/packed.ts'
+
+const limits: BatchLimits = { paymentCountMax: 500, bytesMax: 120_000, gasMax: 14_000_000n, ageMillisMax: 1_000 }
+const decide = (changes: Partial<Omit<Parameters<typeof decideClose>[0], 'limits'>>) =>
+  decideClose({ paymentCount: 1, cancelCount: 0, oldestAgeMillis: 0, limits, ...changes })
+
+describe('closing', () => {
+  test('waits for company until the oldest is old enough, to the millisecond', () => {
+    expect(decide({ oldestAgeMillis: 999 })).toEqual({ outcome: 'wait', millis: 1 })
+    expect(decide({ oldestAgeMillis: 1_000 })).toEqual({ outcome: 'close', because: 'age' })
+  })
+
+  test('closes when it is full, payments and cancels together', () => {
+    expect(decide({ paymentCount: 499 })).toEqual({ outcome: 'wait', millis: 1_000 })
+    expect(decide({ paymentCount: 500 })).toEqual({ outcome: 'close', because: 'count' })
+    expect(decide({ paymentCount: 499, cancelCount: 1 })).toEqual({ outcome: 'close', because: 'count' })
+  })
+
+  test('a cancel never waits', () => {
+    expect(decide({ paymentCount: 0, cancelCount: 1 })).toEqual({ outcome: 'close', because: 'age' })
+  })
+})
+
+describe('what fits', () => {
+  test('as many records as fit the bytes, each payment with a payee of its own', () => {
+    const room = headerBytes + 3 * (paymentBytes + payeeBytes)
+    expect(paymentCountThatFits({ ...limits, bytesMax: room })).toBe(3)
+    expect(paymentCountThatFits({ ...limits, bytesMax: room - 1 })).toBe(2)
+  })
+
+  test('never more bytes than the limit, however payments and cancels are mixed', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 200, max: 130_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (bytesMax, mix) => {
+          const count = paymentCountThatFits({ ...limits, paymentCountMax: 2_000, bytesMax })
+          const payments = Math.round(count * mix)
+          const bytes = headerBytes + payments * (paymentBytes + payeeBytes) + (count - payments) * cancelBytes
+          expect(bytes).toBeLessThanOrEqual(bytesMax)
+        },
+      ),
+    )
+  })
+
+  test('one at least, or nothing would ever settle', () => {
+    expect(paymentCountThatFits({ ...limits, bytesMax: 1 })).toBe(1)
+  })
+})
+
+test('a batch comes to an end from every state, and out of an end leads nothing', () => {
+  const reached = (state: keyof typeof batchSteps, seen = new Set<string>()): ReadonlySet<string> => {
+    if (seen.has(state)) return seen
+    seen.add(state)
+    for (const next of batchSteps[state]) reached(next, seen)
+    return seen
+  }
+  for (const state of Object.keys(batchSteps) as (keyof typeof batchSteps)[]) {
+    if (state !== 'dissolved') expect(reached(state).has('finalized') || state === 'finalized').toBe(true)
+  }
+  expect(batchSteps.finalized).toEqual([])
+  expect(batchSteps.dissolved).toEqual([])
+})

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import { configSchema, findToken } from '../../core/config.ts'
+import { domainOf, domainSeparator } from '../../core/protocol/typed-data.ts'
+import { disagreements } from '../../core/vault-facts.ts'
+import { addressOf, chain, chainJson, dollar, vault } from './payments.ts'
+
+const parse = (changes: object = {}) => configSchema.safeParse({ chains: [{ ...chainJson, ...changes }] })
+
+describe('the configuration', () => {
+  test('needs nothing but the facts of a chain; all else has a default', () => {
+    expect(chain).toMatchObject({
+      startBlock: 0n,
+      reorgDepthMax: 128,
+      batch: { paymentCountMax: 500, bytesMax: 120_000, gasMax: 14_000_000n, ageMillisMax: 1_000 },
+      lane: { inFlightMax: 4, replaceAfterMillis: 30_000, resendAfterMillis: 10_000 },
+      promise: { settleWithinSeconds: 600, reorgMarginSeconds: 300, headAgeSecondsMax: 60, prepareSeconds: 14_400 },
+    })
+  })
+
+  test('keeps the other defaults when one value of a group is given', () => {
+    const parsed = parse({ batch: { ageMillisMax: 50 } })
+    expect(parsed.data?.chains[0]?.batch).toMatchObject({ ageMillisMax: 50, paymentCountMax: 500 })
+  })
+
+  test.each([
+    ['an unknown field', { vualt: vault }],
+    ['an amount that is a number', { tokens: [{ ...chainJson.tokens[0], amountMax: 1_000_000 }] }],
+    ['an amount with an exponent', { tokens: [{ ...chainJson.tokens[0], amountMax: '1e6' }] }],
+    ['an address with a wrong checksum', { vault: '0x70997970c51812dc3A010C7d01b50e0d17dc79C8' }],
+    ['a finality depth below zero', { finality: { rule: 'depth', depth: -1 } }],
+    ['a depth where the tag decides', { finality: { rule: 'tag', depth: 2 } }],
+    ['no token', { tokens: [] }],
+    ['relayer 0', { relayerId: 0 }],
+  ])('refuses %s', (_, changes) => {
+    expect(parse(changes).success).toBe(false)
+  })
+
+  test('refuses a promise that a withdrawal could outrun, to the second', () => {
+    const longest = 24 * 3600 - 2 * 3600 - 300 - 60
+    expect(parse({ promise: { settleWithinSeconds: longest - 1 } }).success).toBe(true)
+    expect(parse({ promise: { settleWithinSeconds: longest } }).success).toBe(false)
+  })
+
+  test('refuses a chain twice', () => {
+    expect(configSchema.safeParse({ chains: [chainJson, chainJson] }).success).toBe(false)
+    expect(configSchema.safeParse({ chains: [chainJson, { ...chainJson, chainId: 1 }] }).success).toBe(true)
+  })
+
+  test('finds a token by its address', () => {
+    expect(findToken(chain, dollar)?.symbol).toBe('USD')
+    expect(findToken(chain, vault)).toBeUndefined()
+  })
+})
+
+describe('configuration and chain', () => {
+  const facts = {
+    chainId: chain.chainId,
+    domainSeparator: domainSeparator(domainOf(chain)),
+    pauseSecondsMax: 7_200n,
+    withdrawDelaySeconds: 86_400n,
+    deadlineAheadSecondsMax: 43_200n,
+  }
+
+  test('agree on the constants that promises lean on', () => {
+    expect(disagreements(chain, facts)).toEqual([])
+  })
+
+  test.each([
+    ['chain id', { chainId: 1 }],
+    ['domain separator', { domainSeparator: domainSeparator(domainOf({ ...chain, vault: addressOf(0xfb) })) }],
+    ['longest pause', { pauseSecondsMax: 7_201n }],
+    ['withdraw delay', { withdrawDelaySeconds: 86_399n }],
+    ['furthest deadline', { deadlineAheadSecondsMax: 43_199n }],
+  ])('a different %s is one sentence', (name, changes) => {
+    const sentences = disagreements(chain, { ...facts, ...changes })
+    expect(sentences).toHaveLength(1)
+    expect(sentences[0]).toContain(name)
+  })
+})

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest'
+import type { AccountState } from '../../core/account.ts'
+import { whyRefused } from '../../core/refused.ts'
+import { account, payment } from './payments.ts'
+
+const why = (changes: Partial<AccountState> = {}, blockSeconds = payment.deadline, nonce = 5n) =>
+  whyRefused({ payment: { ...payment, nonce }, account: { ...account, ...changes }, relayerId: 1, blockSeconds })
+
+test('a sound record that the vault refuses all the same is just that', () => {
+  expect(why()).toBe('record_refused')
+})
+
+test('is expired in the second after its deadline', () => {
+  expect(why({}, payment.deadline)).toBe('record_refused')
+  expect(why({}, payment.deadline + 1n)).toBe('expired')
+})
+
+test('is short of money by one unit', () => {
+  expect(why({ balance: payment.amount })).toBe('record_refused')
+  expect(why({ balance: payment.amount - 1n })).toBe('insufficient_balance')
+})
+
+test('has a nonce that is spent, fell out of the window, or lies 65 ahead', () => {
+  expect(why({ topNonce: 5n, nonceWindow: 1n })).toBe('nonce_spent')
+  expect(why({ topNonce: 69n, nonceWindow: 1n })).toBe('nonce_spent')
+  expect(why({ topNonce: 68n, nonceWindow: 1n })).toBe('record_refused')
+  expect(why({}, payment.deadline, 64n)).toBe('record_refused')
+  expect(why({}, payment.deadline, 65n)).toBe('nonce_too_far')
+})
+
+test('is bound to another relayer', () => {
+  expect(why({ relayerId: 2 })).toBe('account_not_bound')
+})

@@ -1,0 +1,97 @@
+import { zeroAddress } from 'viem'
+import { describe, expect, test } from 'vitest'
+import type { Payment } from '../../core/protocol/typed-data.ts'
+import { screen } from '../../core/screen.ts'
+import { addressOf, chain, dollar, longDollar, now, payer, payment, vault } from './payments.ts'
+
+const screened = (changes: Partial<Payment> = {}, contract = vault) =>
+  screen({ chain, contract, payment: { ...payment, ...changes }, nowSeconds: now })
+
+const codeOf = (changes: Partial<Payment>, contract = vault): string => {
+  const outcome = screened(changes, contract)
+  return outcome.outcome === 'refused' ? outcome.code : 'ok'
+}
+
+test('a sound payment passes with its token', () => {
+  expect(screened()).toMatchObject({ outcome: 'ok', token: { address: dollar, symbol: 'USD' } })
+})
+
+describe('addresses', () => {
+  test('a signature for another contract is refused, and both are named', () => {
+    expect(screened({}, addressOf(0xfb))).toMatchObject({
+      code: 'wrong_contract',
+      fields: { contract: addressOf(0xfb), vault },
+    })
+  })
+
+  test('an unlisted token is refused', () => {
+    expect(codeOf({ token: addressOf(0xdd) })).toBe('token_unknown')
+  })
+
+  test.each([
+    ['nobody', zeroAddress],
+    ['the vault', vault],
+    ['the token', dollar],
+    ['the payer', payer],
+  ])('%s cannot be paid', (_, payee) => {
+    expect(codeOf({ payee })).toBe('payee_invalid')
+  })
+
+  test('another token’s contract may be paid', () => {
+    expect(codeOf({ payee: longDollar })).toBe('ok')
+  })
+})
+
+describe('amounts', () => {
+  test('both limits are inside the range', () => {
+    expect([99n, 100n, 1_000_000n, 1_000_001n].map((amount) => codeOf({ amount }))).toEqual([
+      'amount_out_of_range',
+      'ok',
+      'ok',
+      'amount_out_of_range',
+    ])
+  })
+
+  test('zero is refused even where the smallest amount is one', () => {
+    expect(codeOf({ token: longDollar, amount: 0n })).toBe('amount_out_of_range')
+  })
+
+  test('a multiple of the scale passes, one unit more or less does not', () => {
+    const scale = 10n ** 12n
+    const codes = [scale - 1n, scale, scale + 1n].map((amount) => codeOf({ token: longDollar, amount }))
+    expect(codes).toEqual(['amount_not_representable', 'ok', 'amount_not_representable'])
+  })
+
+  test('2^48 − 1 packed units pass, one more does not', () => {
+    const most = (2n ** 48n - 1n) * 10n ** 12n
+    expect(codeOf({ token: longDollar, amount: most })).toBe('ok')
+    expect(codeOf({ token: longDollar, amount: most + 10n ** 12n })).toBe('amount_not_representable')
+  })
+})
+
+describe('nonces', () => {
+  test('2^32 − 1 passes, 2^32 does not fit a record', () => {
+    expect(codeOf({ nonce: 2n ** 32n - 1n })).toBe('ok')
+    expect(codeOf({ nonce: 2n ** 32n })).toBe('nonce_out_of_window')
+  })
+})
+
+describe('deadlines', () => {
+  test('the earliest second that can settle passes, the one before does not', () => {
+    const earliest = BigInt(now + chain.promise.deadlineSecondsMin)
+    expect(codeOf({ deadline: earliest })).toBe('ok')
+    expect(screened({ deadline: earliest - 1n })).toMatchObject({
+      code: 'intent_expired',
+      fields: { deadline: `${earliest - 1n}`, earliest: `${earliest}` },
+    })
+  })
+
+  test('twelve hours ahead passes, a second more does not', () => {
+    const latest = BigInt(now + 12 * 3600)
+    expect(codeOf({ deadline: latest })).toBe('ok')
+    expect(screened({ deadline: latest + 1n })).toMatchObject({
+      code: 'deadline_too_far',
+      fields: { deadline: `${latest + 1n}`, latest: `${latest}` },
+    })
+  })
+})
