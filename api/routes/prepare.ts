@@ -66,7 +66,7 @@ export const prepareRoute = createRoute({
   tags: ['Intents'],
   summary: 'Get exactly what the payer signs',
   description:
-    'Reserves an intent nonce and proposes a deadline. Refuses what submit would refuse, as far as it can be known now; a balance that is too low is only a warning, since a deposit may be on its way.',
+    'Reserves an intent nonce and proposes a deadline; when all 64 are handed out, the one that waits longest for its signature is handed out again. Refuses what submit would refuse, as far as it can be known now; a balance that is too low is only a warning, since a deposit may be on its way.',
   request: {
     headers: keyHeader,
     body: { required: true, content: { 'application/json': { schema: prepareBodySchema } } },
@@ -126,7 +126,7 @@ export function prepare({
     const { deadline } = screened
     const nonce = await accounts.reserveNonce(account, { expiresAt: deadline, nowSeconds: now })
     if (nonce === 'full') {
-      throw new RelayError('nonce_out_of_window', `64 payments of ${payer} are open or prepared`, {
+      throw new RelayError('nonce_out_of_window', `64 payments of ${payer} are open`, {
         fields: { openMax: 64 },
       })
     }
