@@ -32,10 +32,10 @@ const database = connectDatabase({
   url: settings.DATABASE_URL,
   onIdleError: (error) => log.warn({ reason: error.message }, 'A database connection broke and is replaced.'),
 })
-await migrate(database)
+await migrate(database).catch((error: Error) => exitWith(new Error(`The database cannot be used: ${error.message}`)))
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
-const queue = await createQueue({ connection, log, clock })
+const queue = await createQueue({ connection, log, clock }).catch(exitWith)
 
 const acknowledger = await createAcknowledger({ config, authority: localSigner(settings.ACKNOWLEDGER_KEY), clock, log })
 const accounts = createAccounts(database)
