@@ -32,7 +32,7 @@ export type Settings = Readonly<Omit<z.output<typeof settingsSchema>, 'ACKNOWLED
 }
 
 /** A setting is missing or wrong. The message has one sentence per fault and quotes no value: some are secrets. */
-export class SettingsError extends Error {
+class SettingsError extends Error {
   override readonly name = 'SettingsError'
 }
 

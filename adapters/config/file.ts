@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { type Config, configSchema } from '../../core/config.ts'
 
 /** The configuration cannot be used. The message is for the person who starts the process: one sentence per fault. */
-export class ConfigError extends Error {
+class ConfigError extends Error {
   constructor(message: string, { cause }: { cause?: unknown } = {}) {
     super(message, { cause })
     this.name = 'ConfigError'

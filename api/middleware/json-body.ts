@@ -3,7 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { RelayError } from '../../core/errors.ts'
 
 /** 1 MiB: 500 intents with room to spare. */
-export const bodyBytesMax = 1_048_576
+const bodyBytesMax = 1_048_576
 
 /** Counts what really arrives, so a chunked body cannot lie about its length. */
 export const limitBody = bodyLimit({

@@ -41,7 +41,7 @@ export function answerNotFound({ publicUrl }: Pick<ApiPorts, 'publicUrl'>): NotF
     answerProblem(c, { code: 'not_found', detail: `There is nothing at ${c.req.path}.`, fields: {} }, publicUrl)
 }
 
-export function answerProblem(
+function answerProblem(
   c: Context<ApiEnv>,
   refused: Pick<Refusal, 'code' | 'detail' | 'fields'>,
   publicUrl: string | undefined,

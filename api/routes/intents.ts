@@ -22,7 +22,7 @@ import {
 import { problemSchema, problems } from '../schemas/problem.ts'
 
 /** Intents in one request. */
-export const intentsMax = 500
+const intentsMax = 500
 
 const batchBodySchema = z.strictObject({ intents: z.array(z.unknown()).min(1) })
 const submissionsSchema = z
