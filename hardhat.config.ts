@@ -1,11 +1,9 @@
 import { createRequire } from 'node:module'
-import hardhatViem from '@nomicfoundation/hardhat-viem'
 import { defineConfig } from 'hardhat/config'
 
 process.env.HARDHAT_DISABLE_TELEMETRY = 'true'
 
 export default defineConfig({
-  plugins: [hardhatViem],
   paths: {
     sources: 'contracts',
     tests: { solidity: 'test/contracts' },
