@@ -37,7 +37,14 @@ const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
 const queue = await createQueue({ connection, log, clock }).catch(exitWith)
 
-const acknowledger = await createAcknowledger({ config, authority: localSigner(settings.ACKNOWLEDGER_KEY), clock, log })
+const authority = localSigner(settings.ACKNOWLEDGER_KEY)
+const acknowledger = await createAcknowledger({
+  authorities: new Map(
+    config.chains.map(({ chainId, relayerId, vault }) => [chainId, { authority, relayerId, vault }]),
+  ),
+  clock,
+  log,
+})
 const accounts = createAccounts(database)
 const app = createApp({
   config,

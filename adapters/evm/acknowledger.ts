@@ -1,6 +1,5 @@
 import type { Address } from 'viem'
 import { generatePrivateKey } from 'viem/accounts'
-import type { Config } from '../../core/config.ts'
 import { RelayError } from '../../core/errors.ts'
 import { type Clock, nowSeconds } from '../../core/ports/clock.ts'
 import type { Acknowledger, KeyCertificate } from '../../core/ports/intake.ts'
@@ -22,11 +21,6 @@ const lifetimeSecondsMin = 60
 const lookMillisMax = 30_000
 
 export type Authority = { readonly authority: Signer; readonly relayerId: number; readonly vault: Address }
-
-/** Who certifies: per chain id, or one authority for every configured chain. */
-export type Certifying =
-  | { readonly authorities: ReadonlyMap<number, Authority> }
-  | { readonly config: Config; readonly authority: Signer }
 
 export type RotatingAcknowledger = Acknowledger & {
   /** Replaces keys past half their life. Runs by itself; rejects with what an authority threw, the old key stays. */
@@ -51,8 +45,10 @@ export async function createAcknowledger({
   clock,
   lifetimeSeconds = lifetimeSecondsDefault,
   log,
-  ...certifying
-}: Certifying & {
+  authorities,
+}: {
+  /** By chain id. */
+  readonly authorities: ReadonlyMap<number, Authority>
   readonly clock: Clock
   readonly lifetimeSeconds?: number
   readonly log?: Log
@@ -60,7 +56,6 @@ export async function createAcknowledger({
   if (!(lifetimeSeconds >= lifetimeSecondsMin)) {
     throw new RangeError(`an acknowledgement key lives ${lifetimeSeconds} s, at least ${lifetimeSecondsMin} are needed`)
   }
-  const authorities = 'authorities' in certifying ? certifying.authorities : authoritiesOf(certifying)
   const separators = new Map(
     [...authorities].map(([chainId, { vault }]) => [chainId, domainSeparator(domainOf({ chainId, vault }))]),
   )
@@ -126,10 +121,6 @@ export async function createAcknowledger({
     rotate,
     stop: () => clearInterval(timer),
   }
-}
-
-function authoritiesOf({ config, authority }: { readonly config: Config; readonly authority: Signer }) {
-  return new Map(config.chains.map(({ chainId, relayerId, vault }) => [chainId, { authority, relayerId, vault }]))
 }
 
 function unknownChain(chainId: number): never {

@@ -3,7 +3,7 @@ import { RelayError } from '../../core/errors.ts'
 import type { CancelOutcome, Intents } from '../../core/ports/intents.ts'
 import { bytes, uuidOf } from './codec.ts'
 import { retryContention } from './contention.ts'
-import { type Database, type DbTransaction, inTransaction } from './database.ts'
+import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 import { lockIntent } from './intent-row.ts'
 
 type Request = Parameters<Intents['cancel']>[0]
@@ -18,6 +18,7 @@ export async function cancel(database: Database, request: Request): Promise<Canc
       if (state === undefined) return notFound(request.id)
       if (state !== 'held' && state !== 'accepted' && state !== 'cancelling')
         return { outcome: 'not_cancellable', state }
+      if (!request.isConsented && state !== 'cancelling' && (await isPromised(tx, uuid))) return { outcome: 'promised' }
       if (state !== 'cancelling') await markCancelling(tx, uuid, request.reason)
       if (request.cancel !== undefined) await storeCancellation(tx, uuid, request.cancel)
       return { outcome: 'cancelling' }
@@ -27,6 +28,11 @@ export async function cancel(database: Database, request: Request): Promise<Canc
 
 function notFound(id: string): never {
   throw new RelayError('not_found', `there is no payment ${id}`)
+}
+
+async function isPromised(tx: DbTransaction, uuid: string): Promise<boolean> {
+  const [row] = await query(tx, sql<{ guarantee: string | null }>`select guarantee from intent where id = ${uuid}`)
+  return row?.guarantee === 'collateralised'
 }
 
 async function markCancelling(tx: DbTransaction, uuid: string, reason: string): Promise<void> {

@@ -85,7 +85,11 @@ export function cancelIntent({
     const cancel = await checkCancel(known, record, body, { isRequired: isPromised, now: nowSeconds(clock) })
     if (isPromised && record.orderAppId !== app.id) await checkConsent(known, record, body)
 
-    const outcome = await intents.cancel({ id: record.id, reason: whoAsked(record, app), cancel })
+    const reason = whoAsked(record, app)
+    const outcome = await intents.cancel({ id: record.id, reason, isConsented: isPromised, cancel })
+    if (outcome.outcome === 'promised') {
+      throw new RelayError('cancel_consent_required', 'The payment was promised to its payee a moment ago: ask again.')
+    }
     if (outcome.outcome === 'not_cancellable') throw tooLate(record.id, outcome.state)
     if (cancel !== undefined) wakeBatch(record.chainId)
     return c.json(showIntent(await loadIntent(intents, id, app)), 200)

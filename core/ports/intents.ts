@@ -34,6 +34,8 @@ export type HoldDecision =
 
 export type CancelOutcome =
   | { readonly outcome: 'cancelling' }
+  /** It is collateralised (a hold may have been released meanwhile), and not all that takes was checked. */
+  | { readonly outcome: 'promised' }
   | { readonly outcome: 'not_cancellable'; readonly state: IntentState }
 
 export type Intents = {
@@ -61,6 +63,8 @@ export type Intents = {
   readonly cancel: (request: {
     readonly id: string
     readonly reason: string
+    /** The payer's Cancel and the payee's consent were checked: what a collateralised payment takes. */
+    readonly isConsented: boolean
     readonly cancel: { readonly signature: CompactSignature; readonly deadline: bigint } | undefined
   }) => Promise<CancelOutcome>
 }

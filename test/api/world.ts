@@ -45,7 +45,7 @@ export async function createWorld({
   payerCount?: number
   ports?: Partial<ApiPorts>
 } = {}) {
-  await buildBesideOthers()
+  await build()
   const node = await startAnvil({ blockSeconds: 1 })
   afterAll(node.stop)
   const deployment = await deploy(node)
@@ -66,7 +66,12 @@ export async function createWorld({
   const line = (facts: object) => void logged.push(facts)
   const log = { debug: line, info: line, warn: line, error: line }
   const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
-  const acknowledger = await createAcknowledger({ config, authority, clock })
+  const acknowledger = await createAcknowledger({
+    authorities: new Map(
+      config.chains.map(({ chainId, relayerId, vault }) => [chainId, { authority, relayerId, vault }]),
+    ),
+    clock,
+  })
   afterAll(acknowledger.stop)
   const apps = createApps(database)
   for (const [name, secret] of Object.entries(secrets)) {
@@ -187,15 +192,6 @@ export async function createWorld({
       const s = (order - BigInt(`0x${signature.slice(66, 130)}`)).toString(16).padStart(64, '0')
       return `${signature.slice(0, 66)}${s}${signature.endsWith('1b') ? '1c' : '1b'}` as Hex
     },
-  }
-}
-/** Test files build at the same time, and Hardhat's cache file knows one writer: whoever loses the race asks again. */
-async function buildBesideOthers(triesLeft = 4): Promise<void> {
-  try {
-    await build()
-  } catch (error) {
-    if (triesLeft === 0) throw error
-    await buildBesideOthers(triesLeft - 1)
   }
 }
 

@@ -162,7 +162,9 @@ export function testIntents(name: string, books: Books): void {
       ['held', held],
     ] as const)('stop a payment that is %s; its money stays reserved', async (_state, make) => {
       const payment = await make()
-      expect(await intents.cancel({ id: payment.id, reason: 'payer', cancel: signedCancel() })).toEqual({
+      expect(
+        await intents.cancel({ id: payment.id, reason: 'payer', isConsented: true, cancel: signedCancel() }),
+      ).toEqual({
         outcome: 'cancelling',
       })
       expect(await intents.find(payment.id)).toMatchObject({ state: 'cancelling', reason: 'payer' })
@@ -177,12 +179,14 @@ export function testIntents(name: string, books: Books): void {
     test('come too late for a payment that is batched, and change nothing', async () => {
       const payment = await accepted()
       const { id } = await batch([payment])
-      expect(await intents.cancel({ id: payment.id, reason: 'payer', cancel: signedCancel() })).toEqual({
+      expect(
+        await intents.cancel({ id: payment.id, reason: 'payer', isConsented: true, cancel: signedCancel() }),
+      ).toEqual({
         outcome: 'not_cancellable',
         state: 'batched',
       })
       await include(id, '0x01')
-      expect(await intents.cancel({ id: payment.id, reason: 'payer', cancel: undefined })).toEqual({
+      expect(await intents.cancel({ id: payment.id, reason: 'payer', isConsented: true, cancel: undefined })).toEqual({
         outcome: 'not_cancellable',
         state: 'included',
       })
@@ -192,7 +196,7 @@ export function testIntents(name: string, books: Books): void {
       for (let round = 0; round < 20; round++) {
         const payment = await accepted()
         const [cancelled, batched] = await Promise.all([
-          rival.intents.cancel({ id: payment.id, reason: 'payer', cancel: signedCancel() }),
+          rival.intents.cancel({ id: payment.id, reason: 'payer', isConsented: true, cancel: signedCancel() }),
           batch([payment]),
         ])
         const won = await stateOf(payment)
@@ -202,9 +206,16 @@ export function testIntents(name: string, books: Books): void {
       }
     })
 
+    test('is not taken for what is promised unless all that takes was checked', async () => {
+      const payment = await accepted()
+      const request = { id: payment.id, reason: 'payer', isConsented: false, cancel: undefined }
+      expect(await intents.cancel(request)).toEqual({ outcome: 'promised' })
+      expect(await stateOf(payment)).toBe('accepted')
+    })
+
     test('can be repeated, and can be signed later', async () => {
       const payment = await accepted()
-      const request = { id: payment.id, reason: 'payer' }
+      const request = { id: payment.id, reason: 'payer', isConsented: true }
       for (const cancel of [undefined, undefined, signedCancel(), signedCancel(9_999_999_999n)]) {
         expect(await intents.cancel({ ...request, cancel })).toEqual({ outcome: 'cancelling' })
       }
@@ -212,7 +223,9 @@ export function testIntents(name: string, books: Books): void {
 
     test('of an unknown payment are an error', async () => {
       for (const id of [newId('pi'), 'pi_nonsense']) {
-        await expect(intents.cancel({ id, reason: 'payer', cancel: undefined })).rejects.toThrow(RelayError)
+        await expect(intents.cancel({ id, reason: 'payer', isConsented: true, cancel: undefined })).rejects.toThrow(
+          RelayError,
+        )
       }
     })
   })

@@ -74,7 +74,7 @@ test('a payment that somebody else settled is neither cancelled nor released', a
     update intent set outside_tx = ${bytes(payment.digest)}, outside_block = 102 where id = ${uuidOfOwn('pi', payment.id)}`.execute(
     database,
   )
-  expect(await intents.cancel({ id: payment.id, reason: 'payer', cancel: undefined })).toEqual({
+  expect(await intents.cancel({ id: payment.id, reason: 'payer', isConsented: true, cancel: undefined })).toEqual({
     outcome: 'not_cancellable',
     state: 'included',
   })
@@ -90,7 +90,12 @@ test('a cancel that is on its way is not replaced by a later signature', async (
   const payment = candidate({ payer: await payerWith(books, 100n) })
   await admitOne(books, payment)
   const cancelWith = (deadline: bigint) =>
-    intents.cancel({ id: payment.id, reason: 'payer', cancel: { signature: `0x${'01'.repeat(64)}`, deadline } })
+    intents.cancel({
+      id: payment.id,
+      reason: 'payer',
+      isConsented: true,
+      cancel: { signature: `0x${'01'.repeat(64)}`, deadline },
+    })
   const deadlines = async () =>
     (
       await sql<{

@@ -14,7 +14,9 @@ describe('a cancelled payment', () => {
     const deadline = BigInt((await chainSeconds()) + 300)
     const { id, admitted } = await world.pay(payer, { deadline })
     expect(admitted).toMatchObject({ acknowledgement: { guarantee: 'optimistic' } })
-    expect(await world.intents.cancel({ id, reason: 'asked', cancel: undefined })).toEqual({ outcome: 'cancelling' })
+    expect(await world.intents.cancel({ id, reason: 'asked', isConsented: true, cancel: undefined })).toEqual({
+      outcome: 'cancelling',
+    })
     await world.run('batch', 'submit')
     await world.settleDown()
     expect(await world.stateOf(id)).toBe('cancelling')
@@ -36,7 +38,12 @@ describe('a cancelled payment', () => {
       await payer.signTypedData({ domain: domainOf(world.config), types, primaryType: 'Cancel', message }),
     )
     if (signature.outcome !== 'ok') throw new Error('a test signs well')
-    await world.intents.cancel({ id, reason: 'asked', cancel: { signature: signature.compact, deadline } })
+    await world.intents.cancel({
+      id,
+      reason: 'asked',
+      isConsented: true,
+      cancel: { signature: signature.compact, deadline },
+    })
     await world.run('batch', 'submit')
     expect(await world.stateOf(id)).toBe('cancelling')
 

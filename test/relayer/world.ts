@@ -84,7 +84,11 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
   const clock: Clock = { nowMillis: () => Date.now() + offset.millis }
   const log = { debug: silent, info: silent, warn: silent, error: silent }
   const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
-  const acknowledger = await createAcknowledger({ config: { chains: [config] }, authority, clock, log })
+  const acknowledger = await createAcknowledger({
+    authorities: new Map([[config.chainId, { authority, relayerId: config.relayerId, vault: config.vault }]]),
+    clock,
+    log,
+  })
   afterAll(acknowledger.stop)
   const accounts = createAccounts(database)
   const intents = createIntents({ database, acknowledger, newId })
