@@ -184,6 +184,11 @@ describe('orders', () => {
     ])
   })
 
+  test('an order of another chain is not found here', () => {
+    const elsewhere = { ...order, chainId: chain.chainId + 1 }
+    expect(outcomeOf([paying(0)], books({ order: elsewhere }))).toEqual(['order_not_found'])
+  })
+
   test('a paid order is not paid again', () => {
     expect(outcomeOf([paying(0)], books({ order: { ...order, paidBy: 'pi_9' } }))).toEqual(['order_paid'])
   })
