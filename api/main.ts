@@ -19,6 +19,8 @@ import type { Clock } from '../core/ports/clock.ts'
 import { createApp } from './app.ts'
 import { checkReadiness } from './readiness.ts'
 import { readSettings } from './settings.ts'
+import { proveSignatureCheck } from './signature.ts'
+import { checkVaults } from './vaults.ts'
 
 /** What is not finished by then is cut off; retries with the same Idempotency-Key find out what happened. */
 const stopMillisMax = 10_000
@@ -35,6 +37,11 @@ const database = connectDatabase({
 await migrate(database).catch((error: Error) => exitWith(new Error(`The database cannot be used: ${error.message}`)))
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
+const chains = new Map(
+  config.chains.map(({ chainId, rpcUrl, vault }) => [chainId, connectChain({ rpcUrl, vault, log })] as const),
+)
+await checkVaults(config, chains, log).catch(exitWith)
+await proveSignatureCheck().catch(exitWith)
 const queue = await createQueue({ connection, log, clock }).catch(exitWith)
 
 const authority = localSigner(settings.ACKNOWLEDGER_KEY)
@@ -55,9 +62,7 @@ const app = createApp({
   intake: createIntake({ database, acknowledger, newId }),
   intents: createIntents({ database, acknowledger, newId }),
   batches: createBatches(database),
-  chains: new Map(
-    config.chains.map(({ chainId, rpcUrl, vault }) => [chainId, connectChain({ rpcUrl, vault, log })] as const),
-  ),
+  chains,
   queue,
   clock,
   log,

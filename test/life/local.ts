@@ -13,13 +13,16 @@ import { type Answer, bodyOf, type Client, createClient } from '../../scripts/st
 const entry = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url))
 
 /** `node scripts/start.mjs` as a user's shell runs it. */
-export function run(args: readonly string[]): {
+export function run(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): {
   readonly process: ChildProcess
   readonly ended: Promise<{ code: number | null; text: string }>
 } {
   const child = spawn(process.execPath, [entry, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...environment },
   })
   let text = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk))
