@@ -70,9 +70,9 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
 
     constructor(address initialOwner) EIP712("ICESettlement", "1") Ownable(initialOwner) {}
 
-    // What one batch's loops share. In memory, because a stack slot per value is more than the EVM has.
+    /// What the records of one batch share. In memory, because a stack slot per value is more than the EVM has.
     struct Run {
-        uint32 relayerId;
+        uint256 relayerId;
         uint256 scale;
         bytes32 separator;
         /// Start of the result bits in memory.
@@ -103,8 +103,8 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
 
         _checkPayees(batch);
         _settlePayments(batch, run);
-        _settleCancels(batch, run);
-        emit BatchSettled(batch.anchor, batch.token, run.relayerId, batch.paymentCount, batch.cancelCount, results);
+        _settleCancels(batch, run, results);
+        emit BatchSettled(batch.anchor, batch.token, uint32(run.relayerId), batch.paymentCount, batch.cancelCount, results);
         _payOut(batch, totals);
     }
 
@@ -338,38 +338,31 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
         }
     }
 
+    /// The hot loop: all that a payment costs beyond its signature check, its storage word and its calldata is here.
     function _settlePayments(Packed.Batch memory batch, Run memory run) private {
         mapping(address => AccountWord) storage accounts = _accounts[batch.token];
         uint256 template = _paymentTemplate(batch.token, run.separator);
-        uint256 end = batch.cancelsAt;
-        uint256 index = 0;
-        // Counters stay below 2^16, offsets below the length of calldata, and a sum of 2^16 amounts below 2^193.
+        (uint256 relayerId, uint256 scale, uint256 baseDeadline) = (run.relayerId, run.scale, batch.baseDeadline);
+        (uint256 payeesAt, uint256 payeeCount) = (batch.payeesAt, batch.payeeCount);
+        (uint256 totalsAt, uint256 resultsAt) = (run.totalsAt, run.resultsAt);
+        (uint256 pos, uint256 end, uint256 index) = (batch.paymentsAt, batch.cancelsAt, 0);
+        // Counters stay below 2^16, offsets below the length of calldata, amounts below 2^176.
         unchecked {
-            for (uint256 pos = batch.paymentsAt; pos < end; pos += Packed.PAYMENT_BYTES) {
+            for (; pos < end; pos += Packed.PAYMENT_BYTES) {
                 (uint256 amount, uint256 nonce, uint256 deadline, uint256 payeeIndex) = Packed.termsAt(pos);
-                if (payeeIndex >= batch.payeeCount) {
-                    revert Malformed("payee index", payeeIndex, batch.payeeCount);
-                }
+                if (payeeIndex >= payeeCount) revert Malformed("payee index", payeeIndex, payeeCount);
                 (address payer, bytes8 orderRef) = Packed.payerAt(pos);
-                amount *= run.scale;
-                deadline += batch.baseDeadline;
-                AccountWord word = accounts[payer];
+                amount *= scale;
+                deadline += baseDeadline;
+                (uint256 slot, AccountWord word) = _loadAccount(accounts, payer);
                 AccountWord next = word.spend(nonce);
-                if (
-                    AccountWord.unwrap(next) != 0 &&
-                    word.relayerId() == run.relayerId &&
-                    amount <= word.balance() &&
-                    amount != 0 &&
-                    _isInTime(deadline)
-                ) {
-                    address payee = Packed.payeeAt(batch.payeesAt + payeeIndex * Packed.PAYEE_BYTES);
+                if (_isDue(word, next, relayerId, amount, deadline)) {
+                    address payee = Packed.payeeAt(payeesAt + payeeIndex * Packed.PAYEE_BYTES);
                     bytes32 digest = _fillPayment(template, payer, payee, amount, nonce, deadline, orderRef);
-                    (bytes32 r, bytes32 vs) = Packed.signatureAt(pos);
-                    if (_isSigner(payer, digest, r, vs)) {
-                        // The balance is the lowest part of the word and at least `amount`: no borrow can leave it.
-                        accounts[payer] = AccountWord.wrap(AccountWord.unwrap(next) - amount);
-                        _addTotal(run.totalsAt, payeeIndex, amount);
-                        _setResult(run.resultsAt, index);
+                    if (_isSigner(payer, digest, pos)) {
+                        _storePayment(slot, next, amount);
+                        _addTotal(totalsAt, payeeIndex, amount);
+                        _setResult(resultsAt, index);
                     }
                 }
                 ++index;
@@ -377,7 +370,7 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
         }
     }
 
-    function _settleCancels(Packed.Batch memory batch, Run memory run) private {
+    function _settleCancels(Packed.Batch memory batch, Run memory run, bytes memory results) private {
         if (batch.cancelCount == 0) return;
         mapping(address => AccountWord) storage accounts = _accounts[batch.token];
         uint256 pos = batch.cancelsAt;
@@ -388,10 +381,10 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
             AccountWord next = word.spend(nonce);
             if (AccountWord.unwrap(next) != 0 && word.relayerId() == run.relayerId && _isInTime(deadline)) {
                 bytes32 structHash = keccak256(abi.encode(TypedData.CANCEL, payer, batch.token, nonce, deadline));
-                (bytes32 r, bytes32 vs) = Packed.signatureAt(pos);
-                if (_isSigner(payer, _hashTypedDataV4(structHash), r, vs)) {
+                if (_isSigner(payer, _hashTypedDataV4(structHash), pos)) {
                     accounts[payer] = next;
-                    _setResult(run.resultsAt, batch.paymentCount + i);
+                    uint256 index = batch.paymentCount + i;
+                    results[index / 8] |= bytes1(uint8(1 << (index % 8)));
                 }
             }
             pos += Packed.CANCEL_BYTES;
@@ -456,13 +449,54 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
         if (recovered == address(0) || recovered != expected) revert WrongSigner(recovered, expected);
     }
 
-    function _isSigner(address expected, bytes32 digest, bytes32 r, bytes32 vs) private view returns (bool) {
+    /// @param pos Of a record, which begins with its signature
+    function _isSigner(address expected, bytes32 digest, uint256 pos) private view returns (bool) {
+        (bytes32 r, bytes32 vs) = Packed.signatureAt(pos);
         address recovered = Signature.recover(digest, r, vs);
         return recovered == expected && recovered != address(0);
     }
 
     function _isInTime(uint256 deadline) private view returns (bool) {
         return deadline >= block.timestamp && deadline - block.timestamp <= DEADLINE_AHEAD_MAX;
+    }
+
+    /// @return slot Where `accounts[payer]` is stored, so that writing it back needs no second hash
+    function _loadAccount(
+        mapping(address => AccountWord) storage accounts,
+        address payer
+    ) private view returns (uint256 slot, AccountWord word) {
+        // A mapping's slot by definition: the hash of key and the mapping's own slot. Uses only the scratch space.
+        assembly ("memory-safe") {
+            mstore(0x00, payer)
+            mstore(0x20, accounts.slot)
+            slot := keccak256(0x00, 0x40)
+            word := sload(slot)
+        }
+    }
+
+    /// @return due True if nothing but the signature can still stop the payment. `next` as from `spend`
+    function _isDue(
+        AccountWord word,
+        AccountWord next,
+        uint256 relayerId,
+        uint256 amount,
+        uint256 deadline
+    ) private view returns (bool due) {
+        // Four conditions without a jump. Each subtraction wraps to a huge number exactly where its condition fails:
+        // for an amount of zero, and for a deadline that has passed.
+        assembly ("memory-safe") {
+            due := and(
+                and(lt(sub(amount, 1), and(word, 0xffffffffffffffffffffffffffffffff)), eq(shr(224, word), relayerId)),
+                and(lt(sub(deadline, timestamp()), add(DEADLINE_AHEAD_MAX, 1)), iszero(iszero(next)))
+            )
+        }
+    }
+
+    /// The balance is the lowest part of the word and at least `amount`: no borrow can leave it.
+    function _storePayment(uint256 slot, AccountWord next, uint256 amount) private {
+        assembly ("memory-safe") {
+            sstore(slot, sub(next, amount))
+        }
     }
 
     /// @return template Memory for one payment's struct and digest, with what a batch's payments share already in place:

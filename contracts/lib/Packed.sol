@@ -50,39 +50,39 @@ library Packed {
     }
 
     function payeeAt(uint256 pos) internal pure returns (address) {
-        return address(uint160(_word(pos) >> 96));
+        return address(uint160(_word(pos, 0) >> 96));
     }
 
     /// @return r Signature, first half
     /// @return vs Signature, second half with the y parity
     function signatureAt(uint256 pos) internal pure returns (bytes32 r, bytes32 vs) {
-        return (bytes32(_word(pos)), bytes32(_word(pos + 32)));
+        return (bytes32(_word(pos, 0)), bytes32(_word(pos, 32)));
     }
 
     /// @return amount In packed units: times the token's scale is what was signed
     function termsAt(
         uint256 pos
     ) internal pure returns (uint256 amount, uint256 nonce, uint256 deadlineDelta, uint256 payeeIndex) {
-        uint256 word = _word(pos + 64);
+        uint256 word = _word(pos, 64);
         return (uint48(word >> 208), uint32(word >> 176), uint16(word >> 160), uint16(word >> 144));
     }
 
     function payerAt(uint256 pos) internal pure returns (address payer, bytes8 orderRef) {
-        uint256 word = _word(pos + 78);
+        uint256 word = _word(pos, 78);
         return (address(uint160(word >> 96)), bytes8(uint64(word >> 32)));
     }
 
     function cancelTermsAt(
         uint256 pos
     ) internal pure returns (uint256 nonce, uint256 deadlineDelta, address payer) {
-        uint256 word = _word(pos + 64);
+        uint256 word = _word(pos, 64);
         return (uint32(word >> 224), uint16(word >> 208), address(uint160(word >> 48)));
     }
 
     /// Unchecked on purpose: reads past the end of calldata give zeros, and `open` has ruled them out.
-    function _word(uint256 pos) private pure returns (uint256 word) {
+    function _word(uint256 pos, uint256 offset) private pure returns (uint256 word) {
         assembly ("memory-safe") {
-            word := calldataload(pos)
+            word := calldataload(add(pos, offset))
         }
     }
 }
