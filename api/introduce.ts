@@ -1,5 +1,5 @@
 import type { Address } from 'viem'
-import { accountId } from '../core/admit.ts'
+import { accountId, refuseUnbound } from '../core/admit.ts'
 import { type Refusal, refusal } from '../core/errors.ts'
 import type { AccountRecord, VaultAccount } from '../core/ports/accounts.ts'
 import { ChainUnavailableError } from '../core/ports/chain.ts'
@@ -52,7 +52,7 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
       const stale: Address[] = []
       await inParallel(read.states, async ({ payer, state }) => {
         if (state.relayerId !== known.config.relayerId) {
-          refusals.set(payer, refuseUnbound(known, payer, state.relayerId))
+          refusals.set(payer, refuseUnbound({ payer, state, relayerId: known.config.relayerId }))
           return
         }
         const outcome = await accounts.introduce({ chainId, vault, payer, token }, state, read.asOfBlock)
@@ -98,11 +98,6 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
   }
 
   return { introduce, read }
-}
-
-export function refuseUnbound({ config }: KnownChain, payer: Address, boundRelayerId: number): Refusal {
-  const detail = `the account of ${payer} is bound to relayer ${boundRelayerId}, this is ${config.relayerId}`
-  return refusal('account_not_bound', detail, { boundRelayerId, relayerId: config.relayerId })
 }
 
 function refuseChainSilence(chainId: number, why: string): Refusal {

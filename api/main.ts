@@ -1,4 +1,5 @@
 import { type ServerType, serve } from '@hono/node-server'
+import { generatePrivateKey } from 'viem/accounts'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
 import { createAcknowledger } from '../adapters/evm/acknowledger.ts'
@@ -40,15 +41,16 @@ const connection =
 const chains = new Map(
   config.chains.map(({ chainId, rpcUrl, vault }) => [chainId, connectChain({ rpcUrl, vault, log })] as const),
 )
-await checkVaults(config, chains, log).catch(exitWith)
+const authority = localSigner(settings.ACKNOWLEDGER_KEY)
+await checkVaults({ config, chains, authority: authority.address, log }).catch(exitWith)
 await proveSignatureCheck().catch(exitWith)
 const queue = await createQueue({ connection, log, clock }).catch(exitWith)
 
-const authority = localSigner(settings.ACKNOWLEDGER_KEY)
 const acknowledger = await createAcknowledger({
   authorities: new Map(
     config.chains.map(({ chainId, relayerId, vault }) => [chainId, { authority, relayerId, vault }]),
   ),
+  newKey: () => localSigner(generatePrivateKey()),
   clock,
   log,
 })

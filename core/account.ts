@@ -1,4 +1,4 @@
-import type { Address } from 'viem'
+import { intentNonceMax } from './protocol/packed.ts'
 
 /** The vault's word on one (payer, token), read at one block. Amounts in atomic units. */
 export type AccountState = {
@@ -12,8 +12,6 @@ export type AccountState = {
   /** The owner asked for another relayer: no new promises on this account. */
   readonly isRebinding: boolean
 }
-
-export type AccountKey = { readonly payer: Address; readonly token: Address }
 
 /** The sliding window's width, and how far one record may move it. @see contracts/Vault.sol */
 export const nonceWindowMax = 64n
@@ -33,6 +31,7 @@ export type NonceVerdict = 'ok' | 'spent' | 'taken' | 'too_far'
  */
 export function judgeNonce(account: AccountState, open: readonly bigint[], nonce: bigint): NonceVerdict {
   if (isNonceSpent(account, nonce)) return 'spent'
+  if (nonce > intentNonceMax) return 'too_far'
   if (open.includes(nonce)) return 'taken'
   if (nonce > account.topNonce + nonceWindowMax) return 'too_far'
   let high = nonce > account.topNonce ? nonce : account.topNonce

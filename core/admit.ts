@@ -66,15 +66,7 @@ export function admit(candidates: readonly Candidate[], books: Books, nowSeconds
     const key = accountId(chain.chainId, payment.payer, payment.token)
     const account = books.account(candidate)
     if (account === undefined || account.state.relayerId !== chain.relayerId || account.state.isRebinding) {
-      const bound = account?.state.relayerId ?? 0
-      return refusal(
-        'account_not_bound',
-        `the account of ${payment.payer} is bound to relayer ${bound}, this is ${chain.relayerId}`,
-        {
-          boundRelayerId: bound,
-          relayerId: chain.relayerId,
-        },
-      )
+      return refuseUnbound({ payer: payment.payer, state: account?.state, relayerId: chain.relayerId })
     }
 
     const openNonces = [...account.openNonces, ...(taken.nonces.get(key) ?? [])]
@@ -120,6 +112,23 @@ export function admit(candidates: readonly Candidate[], books: Books, nowSeconds
 /** One name for one (chain, payer, token). */
 export function accountId(chainId: number, payer: Address, token: Address): string {
   return `${chainId}:${payer}:${token}`
+}
+
+/** The account is bound to nobody, to another relayer, or is on its way to one. */
+export function refuseUnbound({
+  payer,
+  state,
+  relayerId,
+}: {
+  payer: Address
+  state: AccountState | undefined
+  relayerId: number
+}): Refusal {
+  const boundRelayerId = state?.relayerId ?? 0
+  const detail = state?.isRebinding
+    ? `the owner of ${payer} has asked for another relayer than ${relayerId}`
+    : `the account of ${payer} is bound to relayer ${boundRelayerId}, this is ${relayerId}`
+  return refusal('account_not_bound', detail, { boundRelayerId, relayerId })
 }
 
 function refuseNonce(verdict: 'spent' | 'taken' | 'too_far', nonce: bigint, topNonce: bigint): Refusal {

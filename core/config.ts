@@ -3,7 +3,13 @@ import { z } from 'zod'
 import type { BatchLimits } from './batch.ts'
 import type { LaneLimits } from './lane.ts'
 import { parseAtomic } from './money.ts'
+import { recordCountMax } from './protocol/packed.ts'
 import { addressSchema } from './protocol/schema.ts'
+
+/** Constants of the vault that promises lean on; compared with the contract at start. @see contracts/Vault.sol */
+export const pauseSecondsMax = 2 * 3600
+export const withdrawDelaySeconds = 24 * 3600
+export const deadlineAheadSecondsMax = 12 * 3600
 
 const atomicSchema = z.string().transform((text, context) => {
   const value = parseAtomic(text)
@@ -14,17 +20,20 @@ const atomicSchema = z.string().transform((text, context) => {
 const weiSchema = atomicSchema.transform((value): bigint => value)
 const countSchema = z.int().positive()
 
-const tokenSchema = z.strictObject({
-  address: addressSchema,
-  symbol: z.string().min(1),
-  decimals: z.int().min(0).max(36),
-  /** Atomic units per packed unit, as the vault lists it. */
-  scale: atomicSchema,
-  amountMin: atomicSchema,
-  amountMax: atomicSchema,
-  /** A payment above this waits for an operator. */
-  holdAbove: atomicSchema,
-})
+const tokenSchema = z
+  .strictObject({
+    address: addressSchema,
+    symbol: z.string().min(1),
+    decimals: z.int().min(0).max(36),
+    /** Atomic units per packed unit, as the vault lists it. */
+    scale: atomicSchema,
+    amountMin: atomicSchema,
+    amountMax: atomicSchema,
+    /** A payment above this waits for an operator. */
+    holdAbove: atomicSchema,
+  })
+  .refine(({ scale }) => /^10*$/.test(`${scale}`), { path: ['scale'], message: 'a power of ten, 1 or more' })
+  .refine(({ amountMin, amountMax }) => amountMin <= amountMax, { path: ['amountMin'], message: 'at most amountMax' })
 
 const chainSchema = z
   .strictObject({
@@ -32,7 +41,7 @@ const chainSchema = z
     name: z.string().min(1),
     rpcUrl: z.url(),
     vault: addressSchema,
-    relayerId: countSchema,
+    relayerId: countSchema.max(2 ** 32 - 1),
     blockSeconds: z.number().positive(),
     /** The vault's first block or any before it: from here the ledger knows every deposit. */
     startBlock: z.int().min(0).default(0).transform(BigInt),
@@ -42,11 +51,15 @@ const chainSchema = z
     ]),
     /** Reorgs up to this many blocks are followed; a deeper one stops the chain's loops and raises an alarm. */
     reorgDepthMax: countSchema.default(128),
-    tokens: z.array(tokenSchema).min(1),
+    tokens: z
+      .array(tokenSchema)
+      .min(1)
+      .refine((tokens) => new Set(tokens.map(({ address }) => address)).size === tokens.length, 'each token once'),
     batch: z
       .strictObject({
-        paymentCountMax: countSchema.default(500),
-        bytesMax: countSchema.default(120_000),
+        paymentCountMax: countSchema.max(recordCountMax).default(500),
+        /** At least one record must fit. */
+        bytesMax: countSchema.min(1_000).default(120_000),
         gasMax: weiSchema.default(14_000_000n),
         ageMillisMax: countSchema.default(1_000),
       })
@@ -69,9 +82,13 @@ const chainSchema = z
         /** A head older than this makes new answers optimistic. */
         headAgeSecondsMax: countSchema.default(60),
         /** The deadline that `prepare` proposes. */
-        prepareSeconds: countSchema.default(4 * 3600),
+        prepareSeconds: countSchema.max(deadlineAheadSecondsMax).default(4 * 3600),
         /** A payment that close to its deadline is refused. */
         deadlineSecondsMin: countSchema.default(60),
+      })
+      .refine(({ prepareSeconds, deadlineSecondsMin }) => prepareSeconds > deadlineSecondsMin, {
+        path: ['prepareSeconds'],
+        message: 'longer than deadlineSecondsMin, or everything prepared is refused',
       })
       .prefault({}),
   })
@@ -84,11 +101,6 @@ const chainSchema = z
         'settleWithinSeconds + pause + reorgMarginSeconds + headAgeSecondsMax must stay under the withdraw delay',
     },
   )
-
-/** Constants of the vault that promises lean on; compared with the contract at start. @see contracts/Vault.sol */
-export const pauseSecondsMax = 2 * 3600
-export const withdrawDelaySeconds = 24 * 3600
-export const deadlineAheadSecondsMax = 12 * 3600
 
 export const configSchema = z
   .strictObject({ chains: z.array(chainSchema).min(1) })

@@ -1,11 +1,11 @@
 /** Every legal step of one payment. Read top to bottom: it is the pipeline. */
 export const steps = {
-  held: ['accepted', 'rejected', 'cancelling', 'expired'],
-  accepted: ['batched', 'cancelling', 'included', 'expired', 'failed'], // included: somebody else settled it
+  held: ['accepted', 'rejected', 'cancelling', 'included', 'expired', 'failed'], // included: somebody else settled it
+  accepted: ['batched', 'cancelling', 'included', 'expired', 'failed'],
   batched: ['submitted', 'included'],
   submitted: ['included', 'accepted'], // accepted: its record or its whole transaction failed, for good
-  included: ['finalized', 'submitted', 'accepted', 'cancelling'], // back: the block was reorged out
-  cancelling: ['cancelled', 'included', 'failed'], // its signature is still alive on chain
+  included: ['finalized', 'submitted', 'accepted', 'held', 'cancelling'], // back to what it was: the block was reorged out
+  cancelling: ['cancelled', 'included'], // its signature is still alive on chain
   finalized: [],
   rejected: [],
   failed: [],

@@ -15,11 +15,6 @@ export function parseAtomic(text: string): Atomic | undefined {
   return value <= amountMax ? (value as Atomic) : undefined
 }
 
-/** Marks a value that is already known to be atomic units: read from the chain, the database or a parsed schema. */
-export function atomic(value: bigint): Atomic {
-  return value as Atomic
-}
-
 /** For people only: `1234500000, 6` → `1,234.50`. Keeps every digit; at least two decimals where the token has them. */
 export function formatAtomic(value: bigint, decimals: number): string {
   const digits = (value < 0n ? -value : value).toString().padStart(decimals + 1, '0')

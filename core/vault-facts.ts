@@ -1,4 +1,4 @@
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import { type ChainConfig, deadlineAheadSecondsMax, pauseSecondsMax, withdrawDelaySeconds } from './config.ts'
 import { domainOf, domainSeparator } from './protocol/typed-data.ts'
 
@@ -9,13 +9,21 @@ export type VaultFacts = {
   readonly pauseSecondsMax: bigint
   readonly withdrawDelaySeconds: bigint
   readonly deadlineAheadSecondsMax: bigint
+  /** Scales of the configured tokens, in their order; 0 for a token that the vault does not know. */
+  readonly scales: readonly bigint[]
+  /** Relayer ids of the asked senders, in their order; 0 for a stranger. */
+  readonly relayerIds: readonly number[]
+  readonly acknowledger: Address
 }
+
+/** Who acts for the relayer in this process: lane signers, or the acknowledgement authority. */
+export type Actors = { readonly senders: readonly Address[]; readonly authority: Address | undefined }
 
 /**
  * Where configuration and chain disagree, a sentence each; empty if nowhere. Compared at start: a relayer on the wrong
  * chain or contract must sign nothing.
  */
-export function disagreements(config: ChainConfig, facts: VaultFacts): readonly string[] {
+export function disagreements(config: ChainConfig, facts: VaultFacts, actors: Actors): readonly string[] {
   const separator = domainSeparator(domainOf({ chainId: config.chainId, vault: config.vault }))
   const pairs = [
     ['chain id', config.chainId, facts.chainId],
@@ -23,6 +31,13 @@ export function disagreements(config: ChainConfig, facts: VaultFacts): readonly 
     ['longest pause in seconds', BigInt(pauseSecondsMax), facts.pauseSecondsMax],
     ['withdraw delay in seconds', BigInt(withdrawDelaySeconds), facts.withdrawDelaySeconds],
     ['furthest deadline in seconds', BigInt(deadlineAheadSecondsMax), facts.deadlineAheadSecondsMax],
+    ...config.tokens.map(({ symbol, scale }, index) => [`scale of ${symbol}`, scale, facts.scales[index]] as const),
+    ...actors.senders.map(
+      (sender, index) => [`relayer id of lane ${sender}`, config.relayerId, facts.relayerIds[index]] as const,
+    ),
+    ...(actors.authority === undefined
+      ? []
+      : [['acknowledgement authority', actors.authority, facts.acknowledger] as const]),
   ] as const
   return pairs
     .filter(([, expected, actual]) => expected !== actual)

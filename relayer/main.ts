@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { z } from 'zod'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
@@ -21,37 +20,24 @@ import type { LaneSigner } from '../core/ports/lane-signer.ts'
 import type { Signer } from '../core/ports/signer.ts'
 import { disagreements } from '../core/vault-facts.ts'
 import { startRelayer } from './relayer.ts'
+import { readSettings } from './settings.ts'
 import type { StageContext } from './stage.ts'
 
-const environment = z
-  .object({
-    /** Postgres: the system of record. */
-    DATABASE_URL: z.url(),
-    /** Wake-ups run on Redis if set, else on the same Postgres. */
-    REDIS_URL: z.url().optional(),
-    /** Path of the JSON file that lists the chains. @see core/config.ts */
-    ICE_CONFIG: z.string().min(1),
-    /** Private keys of the lanes, separated by commas; each must be a sender that the vault knows. */
-    LANE_KEYS: z
-      .string()
-      .regex(/^0x[0-9a-fA-F]{64}(,0x[0-9a-fA-F]{64})*$/, 'keys of 32 bytes in hex, separated by commas'),
-    LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
-  })
-  .parse(process.env)
-
-const log = createLog({ level: environment.LOG_LEVEL, name: 'relayer' })
+const settings = orExit(() => readSettings(process.env))
+const log = createLog({ level: settings.LOG_LEVEL, name: 'relayer' })
 const clock: Clock = { nowMillis: () => Date.now() }
-const config = await loadConfig(environment.ICE_CONFIG)
+const config = await loadConfig(settings.ICE_CONFIG).catch(exitWith)
 const database = connectDatabase({
-  url: environment.DATABASE_URL,
+  url: settings.DATABASE_URL,
   onIdleError: (error) => log.warn({ reason: error.message }, 'a database connection broke and is replaced'),
 })
 await migrate(database)
 
-const signers = environment.LANE_KEYS.split(',').map((key) => laneSigner(localSigner(key as `0x${string}`)))
-const contexts = await Promise.all(config.chains.map(contextOf))
+const holder = `${hostname()}/${process.pid}/${process.hrtime.bigint()}`
+const signers = settings.LANE_KEYS.map((key) => laneSigner(localSigner(key)))
+const contexts = await Promise.all(config.chains.map(contextOf)).catch(exitWith)
 const connection =
-  environment.REDIS_URL === undefined ? { postgres: environment.DATABASE_URL } : { redis: environment.REDIS_URL }
+  settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
 const queue = await createQueue({ connection, log, clock })
 const relayer = await startRelayer({
   contexts,
@@ -74,14 +60,25 @@ async function stop(): Promise<void> {
   isStopping = true
   setTimeout(() => process.exit(1), 10_000).unref()
   await relayer.stop()
+  await leaveLanes()
   await queue.close()
   await database.destroy()
   process.exit(0)
 }
 
+/** So that another process can take the lanes at once, instead of when their leases end. */
+async function leaveLanes(): Promise<void> {
+  for (const { config: each, lanes } of contexts) {
+    for (const { address } of signers) await lanes.release({ chainId: each.chainId, signer: address }, holder)
+  }
+}
+
 async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
   const chain = connectChain({ rpcUrl: chainConfig.rpcUrl, vault: chainConfig.vault, log })
-  const wrong = disagreements(chainConfig, { chainId: await chain.chainId(), ...(await chain.vaultFacts()) })
+  const senders = signers.map(({ address }) => address)
+  const tokens = chainConfig.tokens.map(({ address }) => address)
+  const facts = await chain.vaultFacts({ tokens, senders, relayerId: chainConfig.relayerId })
+  const wrong = disagreements(chainConfig, facts, { senders, authority: undefined })
   if (wrong.length > 0) throw new Error(`Nothing is signed, because ${wrong.join('; ')}.`)
   return {
     config: chainConfig,
@@ -93,7 +90,7 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
     finalization: createFinalization(database),
     clock,
     log,
-    holder: `${hostname()}/${process.pid}/${process.hrtime.bigint()}`,
+    holder,
     newId,
   }
 }
@@ -106,4 +103,18 @@ function laneSigner(signer: Signer): LaneSigner {
       return { rawTx: raw, hash }
     },
   }
+}
+
+function orExit<Value>(read: () => Value): Value {
+  try {
+    return read()
+  } catch (error) {
+    return exitWith(error)
+  }
+}
+
+/** For faults that the person at the terminal can mend: the sentence, without a stack. */
+function exitWith(error: unknown): never {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
 }

@@ -1,5 +1,6 @@
 import { StartError } from './embedded/start-error.ts'
 import { localAccounts, privateKeyOf } from './local/accounts.ts'
+import { fundPayers } from './local/fund.ts'
 import { openHome } from './local/home.ts'
 import { type Options, parseOptions, usage } from './local/options.ts'
 import { type System, startSystem } from './local/system.ts'
@@ -59,8 +60,13 @@ async function run(options: Options): Promise<number> {
 
 /** Resolves when there is nothing more to do; otherwise it is up to Ctrl-C. */
 async function serve(options: Options, system: System): Promise<'done'> {
-  if (options.mode === 'serve') announce(options, system, terminal)
-  else {
+  if (options.mode === 'serve') {
+    await terminal.step('Fund', ({ say }) => {
+      say('demo payers get tokens and deposits')
+      return fundPayers(system)
+    })
+    announce(options, system, terminal)
+  } else {
     await playStory(system, terminal)
     if (options.isOnce) return 'done'
     showAddresses(system, terminal)

@@ -19,7 +19,7 @@ const queueName = 'wake-ups'
 const redisPrefix = '{ice}'
 const postgresSchema = 'bullmq'
 
-export const connectMillisMax = 10_000
+const connectMillisMax = 10_000
 /** Bounds one send, so that a queue that hangs does not hang its callers. */
 export const sendMillisMax = 1_000
 const finishMillisMax = 4_000

@@ -1,5 +1,4 @@
 import type { Address } from 'viem'
-import { generatePrivateKey } from 'viem/accounts'
 import { RelayError } from '../../core/errors.ts'
 import { type Clock, nowSeconds } from '../../core/ports/clock.ts'
 import type { Acknowledger, KeyCertificate } from '../../core/ports/intake.ts'
@@ -11,7 +10,6 @@ import {
   domainOf,
   domainSeparator,
 } from '../../core/protocol/typed-data.ts'
-import { localSigner } from '../signer/local.ts'
 
 /** A stolen key is good for no longer than this. */
 const lifetimeSecondsDefault = 6 * 3600
@@ -46,9 +44,12 @@ export async function createAcknowledger({
   lifetimeSeconds = lifetimeSecondsDefault,
   log,
   authorities,
+  newKey,
 }: {
   /** By chain id. */
   readonly authorities: ReadonlyMap<number, Authority>
+  /** A fresh key that never leaves this process. */
+  readonly newKey: () => Signer
   readonly clock: Clock
   readonly lifetimeSeconds?: number
   readonly log?: Log
@@ -65,7 +66,7 @@ export async function createAcknowledger({
   async function certify(chainId: number, { authority, relayerId }: Authority): Promise<void> {
     const now = nowSeconds(clock)
     const half = Math.floor(lifetimeSeconds / 2)
-    const signer = localSigner(generatePrivateKey())
+    const signer = newKey()
     const notBefore = BigInt(now - half)
     const claim = { relayerId, key: signer.address, notBefore, notAfter: BigInt(now + lifetimeSeconds) }
     const signature = await authority.signDigest(acknowledgementKeyDigest(separatorOf(chainId), claim))

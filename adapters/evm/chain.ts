@@ -1,4 +1,12 @@
-import { type Address, decodeFunctionResult, encodeFunctionData, type Hex } from 'viem'
+import {
+  type Abi,
+  type Address,
+  type ContractFunctionArgs,
+  type ContractFunctionReturnType,
+  decodeFunctionResult,
+  encodeFunctionData,
+  type Hex,
+} from 'viem'
 import { z } from 'zod'
 import type { AccountState } from '../../core/account.ts'
 import { type Block, type Chain, ChainUnavailableError, type Found } from '../../core/ports/chain.ts'
@@ -10,6 +18,16 @@ import { readMarket } from './market.ts'
 import { connectRpc, countSchema, hexSchema, NodeRefusal, quantitySchema, wordSchema } from './rpc.ts'
 import { send } from './send.ts'
 import { simulate } from './simulate.ts'
+
+type FactName =
+  | 'DOMAIN_SEPARATOR'
+  | 'PAUSE_MAX'
+  | 'WITHDRAW_DELAY'
+  | 'DEADLINE_AHEAD_MAX'
+  | 'tokenConfig'
+  | 'relayerIdOf'
+  | 'acknowledgerOf'
+type FactArgs<Name extends FactName> = ContractFunctionArgs<typeof vaultAbi, 'view', Name>
 
 const timeoutMillisDefault = 5_000
 /** Keeps one `eth_call` under the gas that public nodes grant: three cold slots a payer. */
@@ -68,9 +86,18 @@ export function connectChain({
     return answer
   }
 
-  async function constant(functionName: 'PAUSE_MAX' | 'WITHDRAW_DELAY' | 'DEADLINE_AHEAD_MAX', atBlock: Hex) {
-    const data = await view(encodeFunctionData({ abi: vaultAbi, functionName }), atBlock)
-    return BigInt(decoded(functionName, () => decodeFunctionResult({ abi: vaultAbi, functionName, data })))
+  async function fact<Name extends FactName>(
+    functionName: Name,
+    args: FactArgs<Name>,
+    atBlock: Hex,
+  ): Promise<ContractFunctionReturnType<typeof vaultAbi, 'view', Name>> {
+    const call = { abi: vaultAbi as Abi, functionName: functionName as string, args: args as readonly unknown[] }
+    const data = await view(encodeFunctionData(call), atBlock)
+    return decoded(functionName, () => decodeFunctionResult({ ...call, data })) as ContractFunctionReturnType<
+      typeof vaultAbi,
+      'view',
+      Name
+    >
   }
 
   return {
@@ -111,15 +138,18 @@ export function connectChain({
       return decoded('paused', () => decodeFunctionResult({ ...call, data }))
     },
 
-    async vaultFacts() {
+    async vaultFacts({ tokens, senders, relayerId }) {
       const { hash } = await head()
-      const call = { abi: vaultAbi, functionName: 'DOMAIN_SEPARATOR' } as const
-      const separator = await view(encodeFunctionData(call), hash)
+      const ask = <Name extends FactName>(functionName: Name, args: FactArgs<Name>) => fact(functionName, args, hash)
       return {
-        domainSeparator: decoded('DOMAIN_SEPARATOR', () => decodeFunctionResult({ ...call, data: separator })),
-        pauseSecondsMax: await constant('PAUSE_MAX', hash),
-        withdrawDelaySeconds: await constant('WITHDRAW_DELAY', hash),
-        deadlineAheadSecondsMax: await constant('DEADLINE_AHEAD_MAX', hash),
+        chainId: await rpc.ask('eth_chainId', [], countSchema),
+        domainSeparator: await ask('DOMAIN_SEPARATOR', []),
+        pauseSecondsMax: await ask('PAUSE_MAX', []),
+        withdrawDelaySeconds: await ask('WITHDRAW_DELAY', []),
+        deadlineAheadSecondsMax: await ask('DEADLINE_AHEAD_MAX', []),
+        scales: await Promise.all(tokens.map(async (token) => (await ask('tokenConfig', [token]))[0])),
+        relayerIds: await Promise.all(senders.map((sender) => ask('relayerIdOf', [sender]))),
+        acknowledger: await ask('acknowledgerOf', [relayerId]),
       }
     },
 

@@ -45,7 +45,7 @@ function readRevert(refusal: NodeRefusal): Simulation {
 }
 
 /** `Name(argument, argument)` for the vault's own errors, the raw bytes for those of others. */
-export function nameRevert(data: Hex): string {
+function nameRevert(data: Hex): string {
   try {
     const { errorName, args } = decodeErrorResult({ abi: vaultAbi, data })
     return `${errorName}(${(args ?? []).map(legible).join(', ')})`

@@ -35,7 +35,7 @@ async function waiting(database: Database, chainId: number, vault: Address): Pro
         (extract(epoch from now() - min(since)) * 1000)::bigint as age_millis
       from (
         select token, 1 as payments, 0 as cancels, updated_at as since from intent
-        where chain_id = ${chainId} and vault = ${bytes(vault)} and state = 'accepted' and retry_at <= now() and outside_block is null
+        where chain_id = ${chainId} and vault = ${bytes(vault)} and state = 'accepted' and retry_at <= now() and outside_block is null and deadline >= extract(epoch from now())
         union all
         select i.token, 0, 1, c.created_at from cancellation c join intent i on i.id = c.intent_id
         where c.batch_id is null and c.retry_at <= now() and i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.state = 'cancelling'
@@ -72,7 +72,7 @@ async function payments(
     sql<Row>`
       select id, payer, payee, amount, nonce, deadline, order_ref, signature from intent
       where chain_id = ${chainId} and vault = ${bytes(vault)} and token = ${bytes(token)}
-        and state = 'accepted' and retry_at <= now() and outside_block is null
+        and state = 'accepted' and retry_at <= now() and outside_block is null and deadline >= extract(epoch from now())
       order by id limit ${countMax}`,
   )
   return found.map((row) => ({

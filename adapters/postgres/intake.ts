@@ -10,7 +10,7 @@ import { lockBooks } from './intake-books.ts'
 import { storeTaken, type Taken } from './intake-writes.ts'
 
 /** Payments decided in one DB transaction: more would keep their payers' rows locked for too long. */
-export const admitCountMax = 256
+const admitCountMax = 256
 
 type Wiring = {
   readonly database: Database

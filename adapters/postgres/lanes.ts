@@ -7,10 +7,10 @@ import { type Database, type DbTransaction, inTransaction, query } from './datab
 export function createLanes(database: Database): Lanes {
   return {
     lease: (lane, holder, leaseMillis) => lease(database, lane, holder, leaseMillis),
-    release: async ({ chainId, signer, fence }) => {
+    release: async ({ chainId, signer }, holder) => {
       await sql`
         update lane set held_until = null, holder = null
-        where chain_id = ${chainId} and signer = ${bytes(signer)} and fence = ${fence}`.execute(database)
+        where chain_id = ${chainId} and signer = ${bytes(signer)} and holder = ${holder}`.execute(database)
     },
     openAttempts: (lane) => openAttempts(database, lane),
     storedNonceMax: async ({ chainId, signer }) => {

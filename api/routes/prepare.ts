@@ -1,5 +1,6 @@
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import { availableFloor } from '../../core/account.ts'
+import { refuseUnbound } from '../../core/admit.ts'
 import { type Refusal, RelayError, refusal } from '../../core/errors.ts'
 import type { AccountRecord } from '../../core/ports/accounts.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
@@ -7,7 +8,7 @@ import type { OrderRecord } from '../../core/ports/orders.ts'
 import { zeroOrderRef } from '../../core/protocol/typed-data.ts'
 import { type KnownChains, refuseChain } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
-import { type Introduction, refuseUnbound } from '../introduce.ts'
+import type { Introduction } from '../introduce.ts'
 import { errorOf } from '../middleware/problem.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
@@ -120,7 +121,7 @@ export function prepare({
     const record = await accounts.find(account)
     if (record === undefined) throw new RelayError('internal', 'An introduced account is missing.')
     if (record.state.relayerId !== known.config.relayerId || record.state.isRebinding) {
-      throw errorOf(refuseUnbound(known, payer, record.state.relayerId))
+      throw errorOf(refuseUnbound({ payer, state: record.state, relayerId: known.config.relayerId }))
     }
 
     const { deadline } = screened

@@ -1,6 +1,7 @@
 import type { Address, Hex } from 'viem'
 import type { AccountState } from '../account.ts'
 import type { Market } from '../lane.ts'
+import type { VaultFacts } from '../vault-facts.ts'
 
 export type Block = {
   readonly number: bigint
@@ -75,12 +76,11 @@ export type Chain = {
   readonly accounts: (token: Address, payers: readonly Address[], atBlock: Hex) => Promise<readonly AccountState[]>
   readonly isPaused: (atBlock: Hex) => Promise<boolean>
   /** What the vault on chain says of itself, to compare with the configuration at start. */
-  readonly vaultFacts: () => Promise<{
-    readonly domainSeparator: Hex
-    readonly pauseSecondsMax: bigint
-    readonly withdrawDelaySeconds: bigint
-    readonly deadlineAheadSecondsMax: bigint
-  }>
+  readonly vaultFacts: (about: {
+    readonly tokens: readonly Address[]
+    readonly senders: readonly Address[]
+    readonly relayerId: number
+  }) => Promise<VaultFacts>
   readonly simulate: (settlement: { readonly from: Address; readonly payload: Hex }) => Promise<Simulation>
   readonly market: () => Promise<Market>
   readonly balanceWei: (address: Address) => Promise<bigint>

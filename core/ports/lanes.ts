@@ -32,7 +32,8 @@ export type OpenAttempt = {
 export type Lanes = {
   /** Takes or extends the lease; undefined while another process holds it. */
   readonly lease: (lane: LaneKey, holder: string, leaseMillis: number) => Promise<Lease | undefined>
-  readonly release: (lease: Lease) => Promise<void>
+  /** Gives up what `holder` holds, so that the next holder need not wait for the end of its lease. */
+  readonly release: (lane: LaneKey, holder: string) => Promise<void>
   /** In the order of account nonces. */
   readonly openAttempts: (lane: LaneKey) => Promise<readonly OpenAttempt[]>
   /** Highest account nonce that was ever bound to a batch; undefined for a new lane. */

@@ -17,16 +17,15 @@ import type { Cancel, Payment } from './typed-data.ts'
  *
  * The result bitmap counts payments first, then cancels; bit i is byte i / 8, value 1 << (i % 8), set if it took effect.
  */
-export const packedVersion = 1
+const packedVersion = 1
 export const headerBytes = 64
 export const payeeBytes = 20
 export const paymentBytes = 106
 export const cancelBytes = 90
 
 /** Largest packed amount, before the token's scale: 6 bytes. */
-export const packedAmountMax = 2n ** 48n - 1n
+const packedAmountMax = 2n ** 48n - 1n
 export const intentNonceMax = 2n ** 32n - 1n
-export const deadlineSpreadSecondsMax = 65_535n
 export const recordCountMax = 65_535
 
 /** 64 bytes, EIP-2098: the y parity rides in the highest bit of s. */

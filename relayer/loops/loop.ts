@@ -12,7 +12,7 @@ export function startLoops(loops: readonly Loop[], log: Log): { readonly stop: (
       try {
         await run()
       } catch (error) {
-        log.error({ loop: name, error }, 'the loop failed: trying again')
+        log.error({ loop: name, err: error }, 'the loop failed: trying again')
       }
       await sleep(everyMillis, undefined, { signal: stopping.signal }).catch((error: Error) => {
         if (error.name !== 'AbortError') throw error

@@ -4,7 +4,7 @@ import type { Lease, OpenAttempt } from '../../core/ports/lanes.ts'
 import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
-const leaseMillis = 30_000
+const leaseMillis = 10_000
 
 /** batched → submitted: on every lane, first drive what is on its way, then take new batches. */
 export const submit: Stage = async (context) => {

@@ -30,7 +30,7 @@ export type LocalToken = {
   readonly scale: string
 }
 
-export const relayerId = 1
+const relayerId = 1
 
 const tokens = [
   { name: 'Demo US Dollar', symbol: 'DUSD', decimals: 6, scale: 1n },
@@ -108,7 +108,7 @@ export function localWallet({ rpcUrl, account }: { rpcUrl: string; account: HDAc
     reader,
     call: async ({ address, abi, functionName, args }) => {
       const nonce = await nextNonce()
-      return mined(await writer.writeContract({ address, abi, functionName, args: [...args], nonce, gas: 500_000n }))
+      return mined(await writer.writeContract({ address, abi, functionName, args: [...args], nonce, gas: 200_000n }))
     },
     deploy: async ({ abi, bytecode }, args) => {
       const nonce = await nextNonce()

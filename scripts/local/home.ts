@@ -25,8 +25,8 @@ export type Memory = {
 
 export async function openHome(data: string | undefined): Promise<Home> {
   const path = data === undefined ? await mkdtemp(join(tmpdir(), 'ice-')) : await makeWritable(resolve(data))
-  // Postgres may have to run as another user: the folder can be entered by all, what is secret in it can be read by none.
-  await chmod(path, 0o755)
+  // Postgres may have to run as another user, who must be able to enter: what is secret in it has modes of its own.
+  if (data === undefined) await chmod(path, 0o755)
   const file = join(path, 'system.json')
   return {
     path,

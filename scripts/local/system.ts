@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createApps } from '../../adapters/postgres/apps.ts'
 import { connectDatabase } from '../../adapters/postgres/database.ts'
@@ -31,7 +32,9 @@ export type System = {
 }
 export type AppCredentials = { readonly id: string; readonly secret: string }
 
-export const blockSeconds = 1
+const blockSeconds = 1
+/** Reading a long chain from its start takes a while. */
+const readyMillisMax = 120_000
 const settings = { hardhat: { rule: 'depth', depth: 2 }, anvil: { rule: 'tag' } } as const
 
 /** @param onStep hears what is being started, for people who watch. */
@@ -99,6 +102,8 @@ export async function startSystem({
       onLine: toErrorOutput,
     })
     const [startedRelayer, startedApi] = await allStarted([relayer, api], stops)
+    onStep('the first look at the chain')
+    await whenReady(startedApi.ready.url)
     return {
       api: startedApi.ready.url,
       rpc: chain.rpcUrl,
@@ -114,6 +119,19 @@ export async function startSystem({
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** The API says of itself when it can take payments: once the relayer has read the chain. */
+async function whenReady(api: string): Promise<void> {
+  const deadline = performance.now() + readyMillisMax
+  for (;;) {
+    const response = await fetch(`${api}/readyz`)
+    if (response.ok) return
+    if (performance.now() > deadline) {
+      throw new StartError(`The API is not ready after ${readyMillisMax / 1000} s: ${await response.text()}`)
+    }
+    await sleep(50)
   }
 }
 

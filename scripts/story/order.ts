@@ -1,5 +1,5 @@
 import { localAccounts } from '../local/accounts.ts'
-import { bodyOf } from './client.ts'
+import { bodyOf } from '../local/client.ts'
 import type { Payer, Planned, Scene } from './scene.ts'
 import type { StepLines } from './terminal.ts'
 

@@ -1,9 +1,9 @@
 import type { Address, Hex } from 'viem'
 import type { HDAccount } from 'viem/accounts'
 import { formatAtomic } from '../../core/money.ts'
+import type { Client } from '../local/client.ts'
 import type { LocalToken } from '../local/deploy.ts'
 import type { System } from '../local/system.ts'
-import type { Client } from './client.ts'
 
 /** What the steps of the story share. */
 export type Scene = {

@@ -1,5 +1,5 @@
 import { hashTypedData } from 'viem'
-import { bodyOf } from './client.ts'
+import { bodyOf } from '../local/client.ts'
 import { median, type Planned, type Scene, type Signed } from './scene.ts'
 import type { StepLines } from './terminal.ts'
 

@@ -1,7 +1,7 @@
 import type { Address } from 'viem'
 import { localAccounts } from '../local/accounts.ts'
+import { createClient } from '../local/client.ts'
 import type { System } from '../local/system.ts'
-import { createClient } from './client.ts'
 import { accountOf, deposit, tokenBalance, vaultBalance } from './deposit.ts'
 import { order } from './order.ts'
 import { type Acknowledged, type Payer, type Scene, showIn } from './scene.ts'

@@ -70,6 +70,7 @@ export async function createWorld({
     authorities: new Map(
       config.chains.map(({ chainId, relayerId, vault }) => [chainId, { authority, relayerId, vault }]),
     ),
+    newKey: () => localSigner(generatePrivateKey()),
     clock,
   })
   afterAll(acknowledger.stop)

@@ -46,6 +46,27 @@ describe('the configuration', () => {
     expect(configSchema.safeParse({ chains: [chainJson, { ...chainJson, chainId: 1 }] }).success).toBe(true)
   })
 
+  test.each([
+    ['a scale of 0', { scale: '0' }],
+    ['a scale that is no power of ten', { scale: '3' }],
+    ['a smallest amount above the largest', { amountMin: '2', amountMax: '1' }],
+  ])('a token with %s is refused', (_, changes) => {
+    expect(
+      configSchema.safeParse({ chains: [{ ...chainJson, tokens: [{ ...chainJson.tokens[0], ...changes }] }] }).success,
+    ).toBe(false)
+  })
+
+  test.each([
+    ['the same token twice', { tokens: [chainJson.tokens[0], chainJson.tokens[0]] }],
+    ['a proposed deadline the vault refuses', { promise: { prepareSeconds: 43_201 } }],
+    ['a proposed deadline that accept refuses', { promise: { prepareSeconds: 60 } }],
+    ['more payments than a batch can count', { batch: { paymentCountMax: 65_536 } }],
+    ['batches too small for one record', { batch: { bytesMax: 1 } }],
+    ['a relayer id beyond 32 bits', { relayerId: 2 ** 32 }],
+  ])('%s is refused', (_, changes) => {
+    expect(configSchema.safeParse({ chains: [{ ...chainJson, ...changes }] }).success).toBe(false)
+  })
+
   test('finds a token by its address', () => {
     expect(findToken(chain, dollar)?.symbol).toBe('USD')
     expect(findToken(chain, vault)).toBeUndefined()
@@ -59,10 +80,14 @@ describe('configuration and chain', () => {
     pauseSecondsMax: 7_200n,
     withdrawDelaySeconds: 86_400n,
     deadlineAheadSecondsMax: 43_200n,
+    scales: chain.tokens.map(({ scale }): bigint => scale),
+    relayerIds: [chain.relayerId],
+    acknowledger: addressOf(0xac),
   }
+  const actors = { senders: [addressOf(0x1a)], authority: addressOf(0xac) }
 
   test('agree on the constants that promises lean on', () => {
-    expect(disagreements(chain, facts)).toEqual([])
+    expect(disagreements(chain, facts, actors)).toEqual([])
   })
 
   test.each([
@@ -71,8 +96,11 @@ describe('configuration and chain', () => {
     ['longest pause', { pauseSecondsMax: 7_201n }],
     ['withdraw delay', { withdrawDelaySeconds: 86_399n }],
     ['furthest deadline', { deadlineAheadSecondsMax: 43_199n }],
+    ['scale of USD', { scales: facts.scales.with(0, 0n) }],
+    ['relayer id of lane', { relayerIds: [0] }],
+    ['acknowledgement authority', { acknowledger: addressOf(0xad) }],
   ])('a different %s is one sentence', (name, changes) => {
-    const sentences = disagreements(chain, { ...facts, ...changes })
+    const sentences = disagreements(chain, { ...facts, ...changes }, actors)
     expect(sentences).toHaveLength(1)
     expect(sentences[0]).toContain(name)
   })

@@ -16,7 +16,7 @@ const source = `
     }
   }`
 
-export const tokenAbi = parseAbi([
+const tokenAbi = parseAbi([
   'event Transfer(address indexed from, address indexed to, uint256 value)',
   'function balanceOf(address) view returns (uint256)',
   'function transfer(address to, uint256 value) returns (bool)',

@@ -3,12 +3,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { createPublicClient, createWalletClient, erc20Abi, type Hex, http, parseAbi } from 'viem'
+import type { Hex } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
-import { hardhat } from 'viem/chains'
-import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { freePort } from '../../scripts/embedded/port.ts'
-import { type Answer, bodyOf, type Client, createClient } from '../../scripts/story/client.ts'
+import { type Answer, bodyOf, type Client, createClient } from '../../scripts/local/client.ts'
 
 const entry = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url))
 
@@ -65,32 +63,7 @@ export async function serve(args: readonly string[]): Promise<Local> {
   }
 }
 
-/** The wallet of demo payer `index` brings `amount` into the vault; resolves when ICE counts it. */
-export async function fund(local: Local, index: number, amount: bigint): Promise<void> {
-  const account = accountOf(local, index)
-  const token = local.tokens[0]?.address
-  if (token === undefined) throw new Error('no token')
-  const transport = http(local.rpc)
-  const wallet = createWalletClient({ account, chain: hardhat, transport })
-  const reader = createPublicClient({ chain: hardhat, transport, pollingInterval: 100 })
-  const { vault } = local.contracts
-  const calls = [
-    {
-      address: token,
-      abi: parseAbi(['function mint(address to, uint256 amount)']),
-      functionName: 'mint',
-      args: [account.address, amount],
-    },
-    { address: token, abi: erc20Abi, functionName: 'approve', args: [vault, amount] },
-    { address: vault, abi: vaultAbi, functionName: 'deposit', args: [token, amount, local.relayerId] },
-  ] as const
-  for (const call of calls) {
-    const hash = await wallet.writeContract({ ...call, gas: 500_000n } as Parameters<typeof wallet.writeContract>[0])
-    await reader.waitForTransactionReceipt({ hash })
-  }
-  while ((await available(local, index)) < amount) await sleep(200)
-}
-
+/** What demo payer `index` may still promise. */
 export async function available(local: Local, index: number): Promise<bigint> {
   const { address } = accountOf(local, index)
   const path = `/v1/accounts/${address}?chainId=${local.chainId}&token=${local.tokens[0]?.address}`
@@ -125,7 +98,7 @@ export async function finalized(local: Local, id: string): Promise<void> {
   }
 }
 
-export function accountOf(local: Local, index: number) {
+function accountOf(local: Local, index: number) {
   const key = local.payers[index]?.privateKey
   if (key === undefined) throw new Error(`no payer ${index}`)
   return privateKeyToAccount(key)

@@ -12,6 +12,8 @@ import {
   domainSeparator,
 } from '../../core/protocol/typed-data.ts'
 
+const newKey = () => localSigner(generatePrivateKey())
+
 const vaults = {
   1: '0x5FbDB2315678afecb367f032d93F642f64180aa3',
   56: '0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512',
@@ -39,6 +41,7 @@ async function started() {
   const [first, second] = [countedAuthority(), countedAuthority()]
   const time = { seconds: startSeconds }
   const acknowledger = await createAcknowledger({
+    newKey,
     authorities: new Map([
       [1, { authority: first.authority, relayerId: 7, vault: vaults[1] }],
       [56, { authority: second.authority, relayerId: 8, vault: vaults[56] }],
@@ -134,7 +137,7 @@ describe('the acknowledgement key', () => {
     const away = countedAuthority()
     away.isAway = true
     const authorities = new Map([[1, { authority: away.authority, relayerId: 7, vault: vaults[1] }]])
-    const options = { authorities, clock: { nowMillis: () => startSeconds * 1000 }, lifetimeSeconds }
+    const options = { authorities, newKey, clock: { nowMillis: () => startSeconds * 1000 }, lifetimeSeconds }
     await expect(createAcknowledger(options)).rejects.toThrow('the KMS is away')
   })
 })

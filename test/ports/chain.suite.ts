@@ -19,10 +19,7 @@ export const silent: Log = { debug: nothing, info: nothing, warn: nothing, error
 function nothing(): void {
   // What the adapter logs is not what is tested here.
 }
-export const tokenAbi = parseAbi([
-  'function mint(address, uint256)',
-  'function approve(address, uint256) returns (bool)',
-])
+const tokenAbi = parseAbi(['function mint(address, uint256)', 'function approve(address, uint256) returns (bool)'])
 const unknownHash: Hex = `0x${'12'.repeat(32)}`
 
 /** A vault and tokens on a running node, and what tests do to them. */
@@ -90,18 +87,26 @@ export function testChain(
 
     test('says of itself and of the vault what the configuration must agree with', async () => {
       expect(await chain.chainId()).toBe(node.chainId)
-      expect(await chain.vaultFacts()).toEqual({
+      const lane = localAccounts.lanes[0]?.address ?? missing('a lane')
+      const asked = { tokens: [scene.token, payer.address], senders: [lane, payer.address], relayerId: vault.relayerId }
+      expect(await chain.vaultFacts(asked)).toEqual({
+        chainId: node.chainId,
         domainSeparator: domainSeparator(domainOf({ chainId: node.chainId, vault: vault.vault })),
         pauseSecondsMax: 7_200n,
         withdrawDelaySeconds: 86_400n,
         deadlineAheadSecondsMax: 43_200n,
+        scales: [1n, 0n],
+        relayerIds: [vault.relayerId, 0],
+        acknowledger: localAccounts.acknowledger.address,
       })
       expect(await chain.isPaused(deposited.hash)).toBe(false)
     })
 
     test('a vault that is not there is no answer, rather than an empty one', async () => {
       const elsewhere = connectChain({ rpcUrl: node.rpcUrl, vault: payer.address, log: silent })
-      await expect(elsewhere.vaultFacts()).rejects.toThrow(ChainUnavailableError)
+      await expect(elsewhere.vaultFacts({ tokens: [], senders: [], relayerId: 1 })).rejects.toThrow(
+        ChainUnavailableError,
+      )
       await expect(elsewhere.isPaused(deposited.hash)).rejects.toThrow(ChainUnavailableError)
     })
 

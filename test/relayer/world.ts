@@ -47,7 +47,7 @@ import { deploy } from '../../scripts/local/deploy.ts'
 import { freshDatabase } from '../ports/postgres-server.ts'
 
 /** Final two blocks below the head: deep enough to reorg a block that is not final. */
-export const depth = 2
+const depth = 2
 
 /**
  * The real stages on a real Postgres and a real anvil whose blocks are mined by the test, so that every step can be
@@ -86,6 +86,7 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
   const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
   const acknowledger = await createAcknowledger({
     authorities: new Map([[config.chainId, { authority, relayerId: config.relayerId, vault: config.vault }]]),
+    newKey: () => localSigner(generatePrivateKey()),
     clock,
     log,
   })
@@ -271,8 +272,6 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
     },
   }
 }
-
-export type World = Awaited<ReturnType<typeof createWorld>>
 
 function silent(): void {
   // A test that fails says why itself.

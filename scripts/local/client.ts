@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { AppCredentials } from '../local/system.ts'
+import type { AppCredentials } from './system.ts'
 
 export type Answer<Body> =
   | { readonly isOk: true; readonly status: number; readonly body: Body; readonly millis: number }
