@@ -2,8 +2,13 @@ import type { ChainConfig } from './config.ts'
 import { pauseSecondsMax } from './config.ts'
 import type { Guarantee } from './protocol/typed-data.ts'
 
-/** What ICE knows of a chain when it promises: an old head or a paused vault allows no firm promise. */
-export type ChainView = { readonly headAgeSeconds: number; readonly isPaused: boolean }
+/** What ICE knows of a chain when it promises: an old view or a paused vault allows no firm promise. */
+export type ChainView = {
+  readonly headAgeSeconds: number
+  /** Age of the block at which balances were read: a withdrawal that became possible since is not in them. */
+  readonly finalizedAgeSeconds: number
+  readonly isPaused: boolean
+}
 
 export type Promised = { readonly guarantee: Guarantee; readonly settleBy: bigint }
 
@@ -26,6 +31,7 @@ export function decidePromise({
   const isFirm =
     !view.isPaused &&
     view.headAgeSeconds <= promise.headAgeSecondsMax &&
+    view.finalizedAgeSeconds <= promise.finalizedAgeSecondsMax &&
     deadline >= settleBy + BigInt(pauseSecondsMax + promise.reorgMarginSeconds)
   return { guarantee: isFirm ? 'collateralised' : 'optimistic', settleBy: settleBy < deadline ? settleBy : deadline }
 }

@@ -2,7 +2,7 @@ import { cancelBytes, headerBytes, payeeBytes, paymentBytes } from './protocol/p
 
 /** Every legal step of one settlement batch. Its payments take its state from `batched` on. */
 export const batchSteps = {
-  batched: ['submitted', 'included', 'reverted'], // mined before we could note that it was sent
+  batched: ['submitted', 'included', 'reverted', 'dissolved'], // dissolved: no lane took it
   submitted: ['included', 'reverted'],
   included: ['finalized', 'submitted'], // back: the block was reorged out
   reverted: ['dissolved', 'submitted'], // the whole transaction failed; its payments go back when that is final

@@ -81,6 +81,8 @@ const chainSchema = z
         reorgMarginSeconds: countSchema.default(300),
         /** A head older than this makes new answers optimistic. */
         headAgeSecondsMax: countSchema.default(60),
+        /** A final block older than this makes new answers optimistic: its balances may have begun to leave. */
+        finalizedAgeSecondsMax: countSchema.default(3600),
         /** The deadline that `prepare` proposes. */
         prepareSeconds: countSchema.max(deadlineAheadSecondsMax).default(4 * 3600),
         /** A payment that close to its deadline is refused. */
@@ -94,11 +96,11 @@ const chainSchema = z
   })
   .refine(
     ({ promise }) =>
-      promise.settleWithinSeconds + pauseSecondsMax + promise.reorgMarginSeconds + promise.headAgeSecondsMax <
+      promise.settleWithinSeconds + pauseSecondsMax + promise.reorgMarginSeconds + promise.finalizedAgeSecondsMax <
       withdrawDelaySeconds,
     {
       message:
-        'settleWithinSeconds + pause + reorgMarginSeconds + headAgeSecondsMax must stay under the withdraw delay',
+        'settleWithinSeconds + pause + reorgMarginSeconds + finalizedAgeSecondsMax must stay under the withdraw delay',
     },
   )
 

@@ -4,41 +4,31 @@
  * @see RFC 9457
  */
 export const errors = {
-  body_too_large: {
-    status: 413,
-    title: 'The body is too large',
-    next: 'Split the request: at most 500 intents and 1 MiB.',
-  },
-  unsupported_media_type: { status: 415, title: 'The body is not JSON', next: 'Send Content-Type: application/json.' },
-  malformed_json: {
-    status: 400,
-    title: 'The body is not valid JSON',
-    next: 'Repair the JSON; `detail` says where it breaks.',
-  },
-  invalid_request: {
-    status: 400,
-    title: 'The request does not match its schema',
-    next: 'Correct the fields listed in `errors`; the schema is at /openapi.json.',
+  method_not_allowed: {
+    status: 405,
+    title: 'This path does not take that method',
+    next: 'Use a method listed in the Allow header.',
   },
   unauthenticated: {
     status: 401,
     title: 'AppID and AppSecret are missing or do not match',
     next: 'Send both with HTTP Basic authentication: Authorization: Basic base64(AppID:AppSecret).',
   },
+  body_too_large: {
+    status: 413,
+    title: 'The body is too large',
+    next: 'Split the request: at most 500 intents and 1 MiB.',
+  },
   forbidden: {
     status: 403,
     title: 'This app may not do that',
     next: 'Use the credentials of an app with the role named in `detail`.',
   },
-  not_found: {
-    status: 404,
-    title: 'There is no such thing, or it is not yours',
-    next: 'Check the id and the credentials; the answer is the same for what other apps own.',
-  },
-  method_not_allowed: {
-    status: 405,
-    title: 'This path does not take that method',
-    next: 'Use a method listed in the Allow header.',
+  unsupported_media_type: { status: 415, title: 'The body is not JSON', next: 'Send Content-Type: application/json.' },
+  malformed_json: {
+    status: 400,
+    title: 'The body is not valid JSON',
+    next: 'Repair the JSON; `detail` says where it breaks.',
   },
   idempotency_key_missing: {
     status: 400,
@@ -55,6 +45,16 @@ export const errors = {
     title: 'The first request with this Idempotency-Key is still being worked on',
     next: 'Wait for Retry-After seconds and send the same request again.',
     retryable: true,
+  },
+  invalid_request: {
+    status: 400,
+    title: 'The request does not match its schema',
+    next: 'Correct the fields listed in `errors`; the schema is at /openapi.json.',
+  },
+  not_found: {
+    status: 404,
+    title: 'There is no such thing, or it is not yours',
+    next: 'Check the id and the credentials; the answer is the same for what other apps own.',
   },
   too_many_intents: {
     status: 422,
@@ -177,7 +177,7 @@ export const errors = {
   cancel_consent_required: {
     status: 422,
     title: 'The payee was promised this payment and must agree',
-    next: 'Have the payee sign `typedData` and send it as `consent`, or let the app that registered the order cancel.',
+    next: 'Have the payee sign `typedData` and send it as `consent`. Nobody else can agree for the payee, not even the app that registered the order.',
   },
   cancel_expired: {
     status: 422,

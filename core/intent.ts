@@ -2,7 +2,7 @@
 export const steps = {
   held: ['accepted', 'rejected', 'cancelling', 'included', 'expired', 'failed'], // included: somebody else settled it
   accepted: ['batched', 'cancelling', 'included', 'expired', 'failed'],
-  batched: ['submitted', 'included'],
+  batched: ['submitted', 'included', 'accepted'], // accepted: no lane took its batch
   submitted: ['included', 'accepted'], // accepted: its record or its whole transaction failed, for good
   included: ['finalized', 'submitted', 'accepted', 'held', 'cancelling'], // back to what it was: the block was reorged out
   cancelling: ['cancelled', 'included'], // its signature is still alive on chain

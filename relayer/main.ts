@@ -60,17 +60,9 @@ async function stop(): Promise<void> {
   isStopping = true
   setTimeout(() => process.exit(1), 10_000).unref()
   await relayer.stop()
-  await leaveLanes()
   await queue.close()
   await database.destroy()
   process.exit(0)
-}
-
-/** So that another process can take the lanes at once, instead of when their leases end. */
-async function leaveLanes(): Promise<void> {
-  for (const { config: each, lanes } of contexts) {
-    for (const { address } of signers) await lanes.release({ chainId: each.chainId, signer: address }, holder)
-  }
 }
 
 async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
@@ -88,7 +80,7 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
     lanes: createLanes(database),
     confirmation: createConfirmation(database),
     finalization: createFinalization(database),
-    clock,
+
     log,
     holder,
     newId,

@@ -1,7 +1,6 @@
 import type { ChainConfig } from '../core/config.ts'
 import type { Batching } from '../core/ports/batching.ts'
 import type { Chain } from '../core/ports/chain.ts'
-import type { Clock } from '../core/ports/clock.ts'
 import type { Confirmation } from '../core/ports/confirmation.ts'
 import type { Finalization } from '../core/ports/finalization.ts'
 import type { LaneSigner } from '../core/ports/lane-signer.ts'
@@ -18,7 +17,6 @@ export type StageContext = {
   readonly lanes: Lanes
   readonly confirmation: Confirmation
   readonly finalization: Finalization
-  readonly clock: Clock
   readonly log: Log
   /** Names this process in leases. */
   readonly holder: string

@@ -15,27 +15,48 @@ const logSchema = z.object({
 })
 type Log = z.output<typeof logSchema>
 const logsSchema = z.array(logSchema)
-const bloomedBlockSchema = z.object({ logsBloom: hexSchema }).nullable()
+const bloomedBlockSchema = z.object({ logsBloom: hexSchema, transactions: z.array(wordSchema) }).nullable()
+const receiptSchema = z.object({ blockHash: wordSchema, logsBloom: hexSchema, logs: logsSchema }).nullable()
 
 /**
  * The vault's events in one block, in log order.
  *
- * "No events" is believed only of a block that the node still has, and not at once if the block's bloom filter says
- * otherwise: nodes answer empty for blocks that they are still indexing, and some do for blocks that they dropped.
+ * "No events" is believed only of a block that the node still has. If the block's bloom filter says otherwise, its
+ * receipts decide, whose own filters must add up to it: nodes answer empty for blocks that they are still indexing, and an
+ * event that is missed here is money that moves unseen.
  * @throws ChainUnavailableError if the block is unknown or an event of the vault cannot be decoded.
  */
 export async function readEvents(rpc: Rpc, vault: Address, block: Block): Promise<readonly VaultEvent[]> {
   const filter = [{ blockHash: block.hash, address: vault }]
-  let logs = await rpc.ask('eth_getLogs', filter, logsSchema)
+  let logs: readonly Log[] = await rpc.ask('eth_getLogs', filter, logsSchema)
   if (logs.length === 0) {
     const found = await rpc.ask('eth_getBlockByHash', [block.hash, false], bloomedBlockSchema)
     if (found === null) throw new ChainUnavailableError(`block ${block.hash} is not known`)
-    if (isInBloom(found.logsBloom, vault)) logs = await rpc.ask('eth_getLogs', filter, logsSchema)
+    if (isInBloom(found.logsBloom, vault)) logs = await readReceiptLogs(rpc, block, found)
   }
   return logs
     .filter((log) => isOurs(log, vault, block))
-    .sort((a, b) => a.logIndex - b.logIndex)
+    .toSorted((a, b) => a.logIndex - b.logIndex)
     .flatMap((log) => decode(log) ?? [])
+}
+
+async function readReceiptLogs(
+  rpc: Rpc,
+  block: Block,
+  { logsBloom, transactions }: NonNullable<z.output<typeof bloomedBlockSchema>>,
+): Promise<readonly Log[]> {
+  const logs: Log[] = []
+  let bloom = 0n
+  for (const hash of transactions) {
+    const receipt = await rpc.ask('eth_getTransactionReceipt', [hash], receiptSchema)
+    if (receipt?.blockHash !== block.hash) {
+      throw new ChainUnavailableError(`the receipt of ${hash} in block ${block.hash}`)
+    }
+    bloom |= BigInt(receipt.logsBloom)
+    logs.push(...receipt.logs)
+  }
+  if (bloom !== BigInt(logsBloom)) throw new ChainUnavailableError(`all receipts of block ${block.hash}`)
+  return logs
 }
 
 function isOurs(log: Log, vault: Address, block: Block): boolean {

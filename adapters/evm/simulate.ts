@@ -4,6 +4,11 @@ import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { hexSchema, NodeRefusal, quantitySchema, type Rpc } from './rpc.ts'
 
+/** What one tx may use at most. @see EIP-7825 */
+const txGasMax = '0x1000000'
+/** What geth, Hardhat, anvil and others say when a call does not fit. */
+const saysTooBig = /out of gas|gas required exceeds|exceeds.*gas (cap|limit|allowance)|intrinsic gas too (high|low)|oversized data/i
+
 /**
  * Runs `settle(payload)` from the lane's address on the state of one block. `gasUsed` is what the node's binary search
  * says the tx needs, so it is a limit to add a margin to, not the gas a receipt will show.
@@ -18,7 +23,7 @@ export async function simulate(
   }: { readonly vault: Address; readonly from: Address; readonly payload: Hex; readonly atBlock: Hex },
 ): Promise<Simulation> {
   const call = { abi: vaultAbi, functionName: 'settle' } as const
-  const request = { from, to: vault, data: settleCalldata(payload) }
+  const request = { from, to: vault, data: settleCalldata(payload), gas: txGasMax }
   const at = { blockHash: atBlock }
   const [answer, gas] = await Promise.all([
     rpc.attempt('eth_call', [request, at], hexSchema),
@@ -36,9 +41,11 @@ export async function simulate(
 /** Only a revert is the vault's word. Anything else the node says against a call is about the node. */
 function readRevert(refusal: NodeRefusal): Simulation {
   if (refusal.revertData !== undefined && refusal.revertData !== '0x') {
-    return { outcome: 'reverted', reason: nameRevert(refusal.revertData) }
+    const reason = nameRevert(refusal.revertData)
+    return { outcome: reason.startsWith('GasShort') ? 'too_big' : 'reverted', reason }
   }
-  if (/revert|out of gas|gas required exceeds|invalid opcode/i.test(refusal.message)) {
+  if (saysTooBig.test(refusal.message)) return { outcome: 'too_big', reason: refusal.message }
+  if (/revert|invalid opcode/i.test(refusal.message)) {
     return { outcome: 'reverted', reason: refusal.message }
   }
   throw new ChainUnavailableError('a simulation of settle', { cause: refusal })

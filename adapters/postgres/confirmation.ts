@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Address, Hex } from 'viem'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { Block } from '../../core/ports/chain.ts'
@@ -6,6 +6,7 @@ import type { Confirmation, Confirmed, SentAttempt } from '../../core/ports/conf
 import { findChainView, lockChainView } from './chain-view.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
+import { include, settleOutside } from './inclusion.ts'
 
 export function createConfirmation(database: Database): Confirmation {
   return {
@@ -42,7 +43,7 @@ async function storedBlock(database: Database, chainId: number, number: bigint):
   return { number: BigInt(row.number), hash: hexOf(row.hash), parentHash: hexOf(row.parent_hash), at: BigInt(row.at) }
 }
 
-async function attempts(database: Database, condition: ReturnType<typeof sql>): Promise<readonly SentAttempt[]> {
+async function attempts(database: Database, condition: RawBuilder<unknown>): Promise<readonly SentAttempt[]> {
   type Row = { id: string; batch_id: string; signer: Buffer; account_nonce: number; tx_hash: Buffer }
   const found = await query(
     database,
@@ -73,7 +74,7 @@ function apply(
     await goBack(tx, chainId, vault, confirmed.commonAncestor)
     await storeBlocks(tx, chainId, confirmed.blocks)
     await include(tx, confirmed)
-    await settleOutside(tx, chainId, vault, confirmed)
+    await settleOutside(tx, chainId, vault, confirmed.outside)
 
     const { head } = confirmed
     await sql`
@@ -116,54 +117,4 @@ async function storeBlocks(tx: DbTransaction, chainId: number, blocks: readonly 
     from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(number bigint, hash bytea, parent bytea, at bigint)`.execute(
     tx,
   )
-}
-
-async function include(tx: DbTransaction, { included, reverted }: Confirmed): Promise<void> {
-  const row = (
-    batchId: string,
-    block: Block,
-    txHash: Hex,
-    gasUsed: bigint,
-    state: string,
-    results: Hex | undefined,
-  ) => ({
-    id: uuidOfOwn('sb', batchId),
-    number: `${block.number}`,
-    hash: byteaText(block.hash),
-    tx: byteaText(txHash),
-    gas: `${gasUsed}`,
-    state,
-    results: results === undefined ? null : byteaText(results),
-  })
-  const set = [
-    ...included.map((b) => row(b.batchId, b.block, b.txHash, b.gasUsed, 'included', b.results)),
-    ...reverted.map((b) => row(b.batchId, b.block, b.txHash, b.gasUsed, 'reverted', undefined)),
-  ]
-  if (set.length === 0) return
-  await sql`
-    update batch b set state = r.state, block_number = r.number, block_hash = r.hash, tx_hash = r.tx, gas_used = r.gas,
-      results = r.results, included_at = now()
-    from jsonb_to_recordset(${JSON.stringify(set)}::jsonb)
-      as r(id uuid, number bigint, hash bytea, tx bytea, gas bigint, state text, results bytea)
-    where b.id = r.id and b.state in ('batched', 'submitted')`.execute(tx)
-}
-
-async function settleOutside(
-  tx: DbTransaction,
-  chainId: number,
-  vault: Address,
-  { outside }: Confirmed,
-): Promise<void> {
-  if (outside.length === 0) return
-  const set = outside.map((o) => ({
-    digest: byteaText(o.digest),
-    tx: byteaText(o.txHash),
-    number: `${o.blockNumber}`,
-  }))
-  await sql`
-    update intent i set outside_tx = r.tx, outside_block = r.number, updated_at = now()
-    from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(digest bytea, tx bytea, number bigint)
-      join intent_digest d on d.digest = r.digest
-    where i.id = d.intent_id and i.chain_id = ${chainId} and i.vault = ${bytes(vault)}
-      and i.state in ('held', 'accepted', 'batched', 'cancelling')`.execute(tx)
 }

@@ -21,7 +21,7 @@ export type Scope = {
   readonly tx: DbTransaction
   readonly chainId: number
   readonly vault: Address
-  readonly block: Block
+  readonly block: Pick<Block, 'number' | 'hash' | 'at'>
 }
 
 type Row = {
@@ -90,8 +90,29 @@ export async function settleCancels(scope: Scope, batchIds: readonly string[]): 
   return endUnpaid(scope, ended)
 }
 
+/**
+ * A batch that no lane took for minutes (no gas money, fees over the cap) was never signed, so its payments may go back:
+ * they can be cancelled again, or end at their deadline. A lane that takes it at this moment holds its row, and wins.
+ */
+export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise<void> {
+  const dissolved = await query(
+    tx,
+    sql<{ id: string }>`
+      update batch set state = 'dissolved', finalized_at = now()
+      where chain_id = ${chainId} and vault = ${bytes(vault)} and state = 'batched' and not is_assigned
+        and created_at < now() - interval '5 minutes'
+      returning id`,
+  )
+  const ids = dissolved.map(({ id }) => id)
+  await sql`
+    update intent set state = 'accepted', batch_id = null, batch_index = null, updated_at = now()
+    where batch_id = any(${ids}::uuid[]) and state = 'batched'`.execute(tx)
+  await sql`
+    update cancellation set batch_id = null, batch_index = null where batch_id = any(${ids}::uuid[])`.execute(tx)
+}
+
 /** The deadline has passed at the final block, so the signature is dead: only now is its end told. */
-export async function endDead(scope: Scope): Promise<readonly Ended[]> {
+export async function endDead(scope: Scope, countMax: number): Promise<readonly Ended[]> {
   const { tx, chainId, vault, block } = scope
   return endUnpaid(
     scope,
@@ -100,8 +121,12 @@ export async function endDead(scope: Scope): Promise<readonly Ended[]> {
       sql<Row>`
         update intent i set updated_at = now(),
           state = case when i.state = 'cancelling' then 'cancelled' when i.state = 'accepted' and i.refusals > 0 then 'failed' else 'expired' end
-        where i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.state in ('held', 'accepted', 'cancelling')
-          and i.deadline < ${block.at} and i.outside_block is null
+        where i.id in (
+            select id from intent
+            where chain_id = ${chainId} and vault = ${bytes(vault)} and state in ('held', 'accepted', 'cancelling')
+              and deadline < ${block.at} and outside_block is null
+            order by deadline limit ${countMax} for update)
+          and i.state in ('held', 'accepted', 'cancelling')
         returning ${columns}, null::bytea as tx_hash`,
     ),
   )

@@ -6,8 +6,20 @@ import { findChainView, lockChainView } from './chain-view.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { retryContention } from './contention.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
-import { type Ended, endDead, endSettledOutside, endSpent, settleCancels, settlePayments } from './ending.ts'
+import {
+  dissolveUnassigned,
+  type Ended,
+  endDead,
+  endSettledOutside,
+  endSpent,
+  settleCancels,
+  settlePayments,
+} from './ending.ts'
+import { settleOutside } from './inclusion.ts'
 import { storeLedgerEntries } from './ledger.ts'
+
+/** Payments that one DB transaction may end for their deadline, so that it stays short whatever has piled up. */
+const deadCountMax = 1_000
 
 export function createFinalization(database: Database): Finalization {
   return {
@@ -37,6 +49,7 @@ export function createFinalization(database: Database): Finalization {
       )
       return new Set(found.map(({ digest }) => hexOf(digest)))
     },
+    endDead: (chainId, vault) => retryContention(() => endMoreDead(database, chainId, vault)),
     apply: (chainId, vault, from, finality) =>
       // Ends of payments touch accounts that no event named, and so were not locked in order.
       retryContention(() => apply(database, chainId, vault, from, finality)),
@@ -55,13 +68,14 @@ async function batches(
     state: 'included' | 'reverted'
     block_number: number
     tx_hash: Buffer
+    results: Buffer
     payers: Buffer[] | null
     payees: { payee: string; total: string }[] | null
   }
   const found = await query(
     database,
     sql<Row>`
-      select b.id, b.token, b.state, b.block_number, b.tx_hash,
+      select b.id, b.token, b.state, b.block_number, b.tx_hash, coalesce(b.results, '') as results,
         (select array_agg(distinct i.payer::bytea) from intent i
           where i.batch_id = b.id
             or i.id in (select c.intent_id from cancellation c where c.batch_id = b.id)) as payers,
@@ -79,6 +93,7 @@ async function batches(
     state: row.state,
     blockNumber: BigInt(row.block_number),
     txHash: hexOf(row.tx_hash),
+    results: hexOf(row.results),
     payers: (row.payers ?? []).map(addressOf),
     payees: (row.payees ?? []).map(({ payee, total }) => ({
       payee: addressOf(Buffer.from(payee, 'hex')),
@@ -100,15 +115,18 @@ function apply(
     await lockAccounts(tx, chainId, vault, finality)
 
     const scope = { tx, chainId, vault, block: finality.block }
+    await settleOutside(tx, chainId, vault, finality.outside)
     const ids = finality.batches.map((batch) => uuidOfOwn('sb', batch.id))
+    await dissolveUnassigned(scope)
     const ended: readonly Ended[] = [
       ...(await endSettledOutside(scope)),
       ...(await settlePayments(scope, ids)),
       ...(await settleCancels(scope, ids)),
-      ...(await endDead(scope)),
+      ...(await endDead(scope, deadCountMax)),
       ...(await endSpent(scope, finality.accounts)),
     ]
-    await refreshAccounts(tx, chainId, vault, finality, ended)
+    await refreshAccounts(tx, chainId, vault, finality)
+    await freeReservations(tx, chainId, vault, ended)
     await storeLedgerEntries(
       tx,
       finality.entries.map((entry) => ({ ...entry, chainId, vault, intentId: undefined })),
@@ -122,6 +140,18 @@ function apply(
       where chain_id = ${chainId} and vault = ${bytes(vault)}`.execute(tx)
     await sql`delete from block where chain_id = ${chainId} and number < ${finality.block.number}`.execute(tx)
     return 'applied'
+  })
+}
+
+/** At the final block as it stands: what died by it and was not among the first in its own step. */
+function endMoreDead(database: Database, chainId: number, vault: Address): Promise<boolean> {
+  return inTransaction(database, async (tx) => {
+    const view = await lockChainView(tx, chainId, vault)
+    if (view === undefined) return false
+    const { finalizedNumber: number, finalizedHash: hash, finalizedAt: at } = view
+    const ended = await endDead({ tx, chainId, vault, block: { number, hash, at } }, deadCountMax)
+    await freeReservations(tx, chainId, vault, ended)
+    return ended.length === deadCountMax
   })
 }
 
@@ -139,7 +169,6 @@ async function refreshAccounts(
   chainId: number,
   vault: Address,
   { accounts, block }: Finality,
-  ended: readonly Ended[],
 ): Promise<void> {
   const refreshed = accounts.map(({ payer, token, state }) => ({
     payer: byteaText(payer),
@@ -157,7 +186,14 @@ async function refreshAccounts(
     from jsonb_to_recordset(${JSON.stringify(refreshed)}::jsonb)
       as r(payer bytea, token bytea, balance numeric, withdraw numeric, top bigint, "window" numeric, relayer bigint, rebinding boolean)
     where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token`.execute(tx)
+}
 
+async function freeReservations(
+  tx: DbTransaction,
+  chainId: number,
+  vault: Address,
+  ended: readonly Ended[],
+): Promise<void> {
   const freed = ended.map(({ payer, token, amount }) => ({
     payer: byteaText(payer),
     token: byteaText(token),
@@ -167,7 +203,8 @@ async function refreshAccounts(
     update account a set reserved = a.reserved - r.amount
     from (
       select payer, token, sum(amount) as amount
-      from jsonb_to_recordset(${JSON.stringify(freed)}::jsonb) as f(payer bytea, token bytea, amount numeric) group by payer, token
+      from jsonb_to_recordset(${JSON.stringify(freed)}::jsonb) as f(payer bytea, token bytea, amount numeric)
+      group by payer, token
     ) as r
     where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token`.execute(tx)
 }

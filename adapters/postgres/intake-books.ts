@@ -144,13 +144,18 @@ async function openNoncesOf(tx: DbTransaction, candidates: readonly Candidate[])
 async function viewsOf(tx: DbTransaction, candidates: readonly Candidate[]) {
   const rows = await query(
     tx,
-    sql<{ chain_id: number; head_at: number; observed_at: Date; is_paused: boolean }>`
-      select v.chain_id, v.head_at, v.observed_at, v.is_paused
+    sql<{ chain_id: number; head_at: number; finalized_at: number; observed_at: Date; is_paused: boolean }>`
+      select v.chain_id, v.head_at, v.finalized_at, v.observed_at, v.is_paused
       from (select distinct chain_id, vault from ${accountSet(candidates)} as k) as k join chain_view v using (chain_id, vault)`,
   )
   return new Map(
     rows.map((row) => {
-      const seen = { headAt: BigInt(row.head_at), observedAtMillis: row.observed_at.getTime(), isPaused: row.is_paused }
+      const seen = {
+        headAt: BigInt(row.head_at),
+        finalizedAt: BigInt(row.finalized_at),
+        observedAtMillis: row.observed_at.getTime(),
+        isPaused: row.is_paused,
+      }
       return [row.chain_id, seen] as const
     }),
   )
@@ -161,10 +166,11 @@ async function viewsOf(tx: DbTransaction, candidates: readonly Candidate[]) {
  * has not seen allows no firm promise at all.
  */
 export function viewAt(
-  seen: Pick<ChainViewRecord, 'headAt' | 'observedAtMillis' | 'isPaused'> | undefined,
+  seen: Pick<ChainViewRecord, 'headAt' | 'finalizedAt' | 'observedAtMillis' | 'isPaused'> | undefined,
   nowSeconds: number,
 ): ChainView {
-  if (seen === undefined) return { headAgeSeconds: Number.POSITIVE_INFINITY, isPaused: true }
+  if (seen === undefined)
+    return { headAgeSeconds: Number.POSITIVE_INFINITY, finalizedAgeSeconds: Number.POSITIVE_INFINITY, isPaused: true }
   const headAgeSeconds = Math.max(nowSeconds - Number(seen.headAt), nowSeconds - seen.observedAtMillis / 1000)
-  return { headAgeSeconds, isPaused: seen.isPaused }
+  return { headAgeSeconds, finalizedAgeSeconds: nowSeconds - Number(seen.finalizedAt), isPaused: seen.isPaused }
 }

@@ -167,14 +167,16 @@ async function openAttempts(database: Database, { chainId, signer }: LaneKey): P
     payload: Buffer
     gas_limit: number
     raw_tx: Buffer | null
-    created_at: Date
-    sent_at: Date | null
+    age_millis: number
+    since_send_millis: number | null
   }
   const found = await query(
     database,
     sql<Row>`
       select distinct on (n.nonce) a.id, a.batch_id, a.account_nonce, a.state, a.max_fee_per_gas_wei,
-        a.max_priority_fee_per_gas_wei, b.vault, b.payload, b.gas_limit, a.raw_tx, a.created_at, a.sent_at
+        a.max_priority_fee_per_gas_wei, b.vault, b.payload, b.gas_limit, a.raw_tx,
+        (extract(epoch from clock_timestamp() - a.created_at) * 1000)::bigint as age_millis,
+        (extract(epoch from clock_timestamp() - a.sent_at) * 1000)::bigint as since_send_millis
       from batch b
         join account_nonce n on n.batch_id = b.id and n.chain_id = b.chain_id and n.signer = ${bytes(signer)} and not n.is_lost
         join attempt a on a.batch_id = b.id and a.signer = n.signer and a.account_nonce = n.nonce
@@ -194,7 +196,7 @@ async function openAttempts(database: Database, { chainId, signer }: LaneKey): P
     payload: hexOf(row.payload),
     gasLimit: BigInt(row.gas_limit),
     rawTx: row.raw_tx === null ? undefined : (hexOf(row.raw_tx) as Hex),
-    createdAtMillis: row.created_at.getTime(),
-    sentAtMillis: row.sent_at?.getTime(),
+    ageMillis: row.age_millis,
+    sinceSendMillis: row.since_send_millis ?? undefined,
   }))
 }

@@ -53,6 +53,8 @@ export type VaultEvent = Placed &
 export type Simulation =
   | { readonly outcome: 'ran'; readonly results: Hex; readonly gasUsed: bigint }
   | { readonly outcome: 'reverted'; readonly reason: string }
+  /** It does not fit one transaction. */
+  | { readonly outcome: 'too_big'; readonly reason: string }
 
 export type SendOutcome =
   | { readonly outcome: 'sent' }

@@ -3,6 +3,7 @@ import type { AccountState } from '../account.ts'
 import type { LedgerEntry } from '../ledger.ts'
 import type { ChainViewRecord } from './accounts.ts'
 import type { Block } from './chain.ts'
+import type { OutsideSettlement } from './confirmation.ts'
 
 /** A batch that becomes final, and who paid in it. */
 export type FinalBatch = {
@@ -13,6 +14,8 @@ export type FinalBatch = {
   readonly payees: readonly { readonly payee: Address; readonly total: bigint }[]
   readonly blockNumber: bigint
   readonly txHash: Hex
+  /** The result bits of its event, empty if it reverted. */
+  readonly results: Hex
 }
 
 export type MoneyEntry = LedgerEntry & {
@@ -29,6 +32,8 @@ export type RefreshedAccount = { readonly payer: Address; readonly token: Addres
 export type Finality = {
   readonly block: Block
   readonly batches: readonly FinalBatch[]
+  /** Payments that others settled, marked again here: one may have been accepted after its settlement was confirmed. */
+  readonly outside: readonly OutsideSettlement[]
   /** Deposits, withdrawals and payouts: what moved tokens into and out of the vault. */
   readonly entries: readonly MoneyEntry[]
   /** The vault's word at `block` on everybody who was touched. */
@@ -47,6 +52,11 @@ export type Finalization = {
    * with the balances that reflect them; refused records go back; what is dead gets its end; the final block moves on.
    * `moved`: another process was first; nothing was written.
    */
+  /**
+   * Ends payments that are dead at the final block, a bounded number at a time. True if there may be more: being dead
+   * keeps, so nothing is wrong with ending some of them later.
+   */
+  readonly endDead: (chainId: number, vault: Address) => Promise<boolean>
   readonly apply: (
     chainId: number,
     vault: Address,

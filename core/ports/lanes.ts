@@ -24,8 +24,9 @@ export type OpenAttempt = {
   readonly payload: Hex
   readonly gasLimit: bigint
   readonly rawTx: Hex | undefined
-  readonly createdAtMillis: number
-  readonly sentAtMillis: number | undefined
+  /** By the clock that stamped the row, so that no two clocks are compared. */
+  readonly ageMillis: number
+  readonly sinceSendMillis: number | undefined
 }
 
 /** What the submit stage needs of the books. Everything is stored before it is done: nonce and payload, then the signed tx, then the send. */

@@ -20,6 +20,20 @@ export const hexSchema = (bytes: number) =>
     .regex(new RegExp(`^0x[0-9a-fA-F]{${bytes * 2}}$`), `${bytes} bytes in hex, with 0x`)
     .transform((text) => text.toLowerCase() as Hex)
 
+/** Names an app in HTTP Basic, so without a colon (RFC 7617 §2); visible ASCII, so that it reads the same everywhere. */
+export const appIdPattern = /^[\x21-\x39\x3b-\x7e]{1,128}$/
+
+/**
+ * Free text, in UTF-16 code units. U+0000 and half of a surrogate pair are refused: Postgres cannot store the one, and
+ * UTF-8 cannot write the other, so what is kept would not be what was sent.
+ */
+export const textSchema = ({ charactersMin, charactersMax }: { charactersMin: number; charactersMax: number }) =>
+  z
+    .string()
+    .min(charactersMin)
+    .max(charactersMax)
+    .refine((text) => text.isWellFormed() && !text.includes('\u0000'), 'text without U+0000 and unpaired surrogates')
+
 /** A decimal string of an unsigned integer, 0 to 2²⁵⁶ − 1: no exponent, sign, space, comma, point or leading zero. */
 export const uintSchema = z
   .string()

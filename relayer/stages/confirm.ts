@@ -145,8 +145,10 @@ async function findReverted(
   for (const attempt of await confirmation.openAttempts(config.chainId)) {
     if (includedBatches.has(attempt.batchId) || (await countOf(attempt.signer)) <= attempt.accountNonce) continue
     const receipt = await chain.receipt(attempt.txHash)
-    if (receipt.outcome === 'absent' || receipt.value.isSuccess) continue
-    const { blockNumber, blockHash, gasUsed } = receipt.value
+    if (receipt.outcome === 'absent') continue
+    const { blockNumber, blockHash, gasUsed, isSuccess } = receipt.value
+    // It settled, but its event was not among those of its block: the node has not told all. Walk again, do not go on.
+    if (isSuccess) throw new ChainUnavailableError(`the event of ${attempt.txHash}, which succeeded in ${blockNumber}`)
     const block =
       blocks.find(({ hash }) => hash === blockHash) ?? (await confirmation.storedBlock(config.chainId, blockNumber))
     if (block?.hash === blockHash) reverted.push({ ...attempt, block, gasUsed })

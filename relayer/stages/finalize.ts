@@ -1,10 +1,12 @@
 import type { Address, Hex } from 'viem'
 import { finalizedNumber } from '../../core/finality.ts'
 import { deposit, type LedgerEntry, payout, posted, withdrawal } from '../../core/ledger.ts'
-import type { Block, VaultEvent } from '../../core/ports/chain.ts'
+import type { ChainViewRecord } from '../../core/ports/accounts.ts'
+import { type Block, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
+import type { IncludedBatch } from '../../core/ports/confirmation.ts'
 import type { FinalBatch, MoneyEntry, RefreshedAccount } from '../../core/ports/finalization.ts'
 import { type OutsidePayment, readOutside } from '../outside.ts'
-import type { Stage, StageContext } from '../stage.ts'
+import type { Next, Stage, StageContext } from '../stage.ts'
 
 /** Blocks per step: their events are asked for at the same time. */
 const blockCountMax = 50n
@@ -24,7 +26,9 @@ export const finalize: Stage = async (context) => {
     tagged: tag?.outcome === 'found' ? tag.value.number : undefined,
     previous: view.finalizedNumber,
   })
-  if (target === view.finalizedNumber) return []
+  if (target === view.finalizedNumber) {
+    return (await finalization.endDead(config.chainId, config.vault)) ? [{ stage: 'finalize' }] : []
+  }
   const upTo = target < view.finalizedNumber + blockCountMax ? target : view.finalizedNumber + blockCountMax
 
   const blocks = await finalization.storedBlocks(config.chainId, view.finalizedNumber, upTo)
@@ -35,6 +39,8 @@ export const finalize: Stage = async (context) => {
 
   const events = (await Promise.all(blocks.map((each) => chain.events(each)))).flat()
   const batches = await finalization.batches(config.chainId, config.vault, upTo)
+  const overlooked = await findOverlooked(context, blocks, events, batches)
+  if (overlooked.length > 0) return includeLate(context, view, overlooked)
   const outside = await readOutside(context, events, new Set(batches.map(({ txHash }) => txHash)))
   const unknown = await finalization.unknown(outside.map(({ digest }) => digest))
   const accounts = await readAccounts(context, block, [...touched(events, batches), ...outside])
@@ -42,6 +48,7 @@ export const finalize: Stage = async (context) => {
   const outcome = await finalization.apply(config.chainId, config.vault, view, {
     block,
     batches,
+    outside,
     entries: [
       ...moved(events),
       ...outside.filter(({ digest }) => unknown.has(digest)).map((payment) => entryFor(posted(payment), payment)),
@@ -53,6 +60,60 @@ export const finalize: Stage = async (context) => {
   for (const { id, state } of batches)
     log.info({ batch: id, block: block.number }, state === 'included' ? 'finalized' : 'dissolved')
   return upTo < target ? [{ stage: 'finalize' }] : []
+}
+
+/**
+ * Books and chain must name the same batches before money moves. @returns our batches that confirm did not see.
+ * @throws ChainUnavailableError if the books hold an inclusion that the chain does not show: a node tells less than it knew.
+ */
+async function findOverlooked(
+  { chain, config, confirmation }: StageContext,
+  blocks: readonly Block[],
+  events: readonly VaultEvent[],
+  batches: readonly FinalBatch[],
+): Promise<readonly IncludedBatch[]> {
+  const settled = new Map(
+    events.flatMap((event) =>
+      event.name === 'BatchSettled' && event.relayerId === config.relayerId ? [[event.txHash, event] as const] : [],
+    ),
+  )
+  for (const { id, state, txHash, results } of batches) {
+    if (state === 'included' && settled.get(txHash)?.results !== results) {
+      throw new ChainUnavailableError(`the event of ${txHash} with the results of batch ${id}`)
+    }
+    settled.delete(txHash)
+  }
+  const ours = await confirmation.attemptsByTx([...settled.keys()])
+  return Promise.all(
+    ours.map(async (attempt): Promise<IncludedBatch> => {
+      const event = settled.get(attempt.txHash)
+      const block = blocks.find(({ hash }) => hash === event?.blockHash)
+      const receipt = await chain.receipt(attempt.txHash)
+      if (event === undefined || block === undefined || receipt.outcome === 'absent') {
+        throw new ChainUnavailableError(`the receipt of ${attempt.txHash}, whose event it just showed`)
+      }
+      return { ...attempt, block, results: event.results, gasUsed: receipt.value.gasUsed }
+    }),
+  )
+}
+
+async function includeLate(
+  { config, confirmation, log }: StageContext,
+  view: ChainViewRecord,
+  included: readonly IncludedBatch[],
+): Promise<readonly Next[]> {
+  const head = await confirmation.storedBlock(config.chainId, view.headNumber)
+  if (head === undefined) return [{ stage: 'confirm' }]
+  for (const { batchId, txHash } of included)
+    log.error({ batch: batchId, txHash }, 'confirm overlooked this batch: included now')
+  const nothing = { blocks: [], reverted: [], outside: [], isPaused: view.isPaused }
+  await confirmation.apply(config.chainId, config.vault, view, {
+    ...nothing,
+    commonAncestor: view.headNumber,
+    head,
+    included,
+  })
+  return [{ stage: 'finalize' }]
 }
 
 type Touched = { readonly payer: Address; readonly token: Address }

@@ -13,9 +13,19 @@ export const submit: Stage = async (context) => {
 }
 
 async function driveLane(context: StageContext, signer: LaneSigner): Promise<readonly Next[]> {
-  const { lanes, chain, config, holder } = context
+  const { lanes, config, holder } = context
   const lease = await lanes.lease({ chainId: config.chainId, signer: signer.address }, holder, leaseMillis)
   if (lease === undefined) return []
+  try {
+    return await work(context, signer, lease)
+  } finally {
+    // Whichever process is woken next may drive the lane; a lease only outlives a crash.
+    await lanes.release(lease, holder)
+  }
+}
+
+async function work(context: StageContext, signer: LaneSigner, lease: Lease): Promise<readonly Next[]> {
+  const { lanes, chain } = context
   const market = await chain.market()
 
   const open = await lanes.openAttempts(lease)
@@ -39,7 +49,7 @@ type Drive = {
 }
 
 async function drive(context: StageContext, { lease, signer, market, attempt }: Drive): Promise<void> {
-  const { lanes, clock, config, log } = context
+  const { lanes, config, log } = context
   if (await isNonceLost(context, lease, attempt)) {
     log.error(
       { batch: attempt.batchId, accountNonce: attempt.accountNonce, signer: signer.address },
@@ -48,17 +58,7 @@ async function drive(context: StageContext, { lease, signer, market, attempt }: 
     await lanes.loseNonce(lease, attempt.accountNonce)
     return
   }
-  const now = clock.nowMillis()
-  const decision = decideAttempt({
-    attempt: {
-      state: attempt.state,
-      ageMillis: now - attempt.createdAtMillis,
-      sinceSendMillis: attempt.sentAtMillis === undefined ? undefined : now - attempt.sentAtMillis,
-      fees: attempt.fees,
-    },
-    market,
-    limits: config.lane,
-  })
+  const decision = decideAttempt({ attempt, market, limits: config.lane })
   if (decision.action === 'sign') await signAndSend(context, lease, signer, attempt)
   else if (decision.action === 'send') await send(context, lease, attempt.id, attempt.rawTx)
   else if (decision.action === 'replace') {

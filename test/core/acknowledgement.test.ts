@@ -7,9 +7,11 @@ const settleBy = BigInt(now + promise.settleWithinSeconds)
 /** Settle-by, a whole pause of two hours, and the margin for a reorg. */
 const firm = settleBy + 7_200n + BigInt(promise.reorgMarginSeconds)
 
-const promised = (changes: { deadline?: bigint; headAgeSeconds?: number; isPaused?: boolean } = {}) => {
-  const { deadline = firm, headAgeSeconds = 0, isPaused = false } = changes
-  return decidePromise({ deadline, nowSeconds: now, view: { headAgeSeconds, isPaused }, promise })
+const promised = (
+  changes: { deadline?: bigint; headAgeSeconds?: number; isPaused?: boolean; finalizedAgeSeconds?: number } = {},
+) => {
+  const { deadline = firm, headAgeSeconds = 0, finalizedAgeSeconds = 0, isPaused = false } = changes
+  return decidePromise({ deadline, nowSeconds: now, view: { headAgeSeconds, finalizedAgeSeconds, isPaused }, promise })
 }
 
 test('a deadline of exactly settle-by plus pause plus margin is collateralised, a second less is optimistic', () => {
@@ -20,6 +22,11 @@ test('a deadline of exactly settle-by plus pause plus margin is collateralised, 
 test('a head of the greatest age is firm ground, a second older is not', () => {
   expect(promised({ headAgeSeconds: promise.headAgeSecondsMax }).guarantee).toBe('collateralised')
   expect(promised({ headAgeSeconds: promise.headAgeSecondsMax + 1 }).guarantee).toBe('optimistic')
+})
+
+test('a final block of the greatest age is firm ground, a second older is not: its balances may have begun to leave', () => {
+  expect(promised({ finalizedAgeSeconds: promise.finalizedAgeSecondsMax }).guarantee).toBe('collateralised')
+  expect(promised({ finalizedAgeSeconds: promise.finalizedAgeSecondsMax + 1 }).guarantee).toBe('optimistic')
 })
 
 test('a chain that was never seen allows no firm promise', () => {

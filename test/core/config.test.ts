@@ -36,7 +36,7 @@ describe('the configuration', () => {
   })
 
   test('refuses a promise that a withdrawal could outrun, to the second', () => {
-    const longest = 24 * 3600 - 2 * 3600 - 300 - 60
+    const longest = 24 * 3600 - 2 * 3600 - 300 - 3600
     expect(parse({ promise: { settleWithinSeconds: longest - 1 } }).success).toBe(true)
     expect(parse({ promise: { settleWithinSeconds: longest } }).success).toBe(false)
   })

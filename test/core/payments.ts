@@ -111,6 +111,6 @@ export function books({
     account: () => booked,
     existing: () => existing,
     order: () => order,
-    view: () => ({ headAgeSeconds, isPaused }),
+    view: () => ({ headAgeSeconds, finalizedAgeSeconds: 0, isPaused }),
   }
 }

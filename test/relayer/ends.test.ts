@@ -115,7 +115,7 @@ describe('a batch whose whole transaction reverts', () => {
     await world.client.request({ method: 'anvil_dropAllTransactions' } as never)
     await world.onVault(localAccounts.owner, 'pause', [])
     await world.mine()
-    world.offset.millis += 60_000
+    await world.age(60)
     await world.run('submit')
     await world.mine()
     await world.run('confirm')

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { FencedOffError } from '../../core/ports/lanes.ts'
 import { pipeline } from '../../relayer/pipeline.ts'
 import { localAccounts } from '../../scripts/local/accounts.ts'
@@ -15,20 +15,16 @@ const pooled = async () =>
       .then((status: { pending: string }) => status.pending),
   )
 
-afterEach(() => {
-  world.offset.millis = 0
-})
-
 describe('a lane', () => {
   test('replaces a tx that is not mined by one that pays an eighth more in both fields, and settles once', async () => {
     const payer = await world.payerWith(3_000_000n)
     const ids = await world.submitted(payer)
     const before = await world.attempts()
-    world.offset.millis += 29_000
+    await world.age(29)
     await world.run('submit')
     expect((await world.attempts()).length).toBe(before.length)
 
-    world.offset.millis += 2_000
+    await world.age(2)
     await world.run('submit')
     const attempts = (await world.attempts()).slice(before.length - 1)
     expect(attempts.map(({ state }) => state)).toEqual(['sent', 'sent'])
@@ -50,7 +46,7 @@ describe('a lane', () => {
     await world.run('submit')
     expect(await pooled()).toBe(0)
 
-    world.offset.millis += 11_000
+    await world.age(11)
     await world.run('submit')
     expect(await pooled()).toBe(1)
     await world.settleDown()
@@ -116,6 +112,17 @@ describe('a lane', () => {
     expect(await world.onChain(payer.address)).toMatchObject({ balance: 0n })
   })
 
+  test('lets go of its lease after each run, so that any relayer that is woken may drive it', async () => {
+    const payer = await world.payerWith(1_000_000n)
+    const { id } = await world.pay(payer)
+    await world.run('batch', 'submit')
+    await pipeline.submit({ ...world.context, holder: 'another process' })
+    expect(await world.context.lanes.lease(lane, 'a third process', 1)).toBeDefined()
+    await world.context.lanes.release(lane, 'a third process')
+    await world.settleDown()
+    expect(await world.stateOf(id)).toBe('finalized')
+  })
+
   test('has one writer: a later holder fences the earlier one off, which then writes nothing', async () => {
     const { lanes } = world.context
     const earlier = await lanes.lease({ ...lane, signer: localAccounts.stranger.address }, 'first', 1)
@@ -151,6 +158,21 @@ describe('a lane', () => {
     expect(await world.stateOf(id)).toBe('finalized')
   })
 
+  test('a batch that no lane took for five minutes is dissolved, so that its payments can be cancelled', async () => {
+    const payer = await world.payerWith(1_000_000n)
+    const { id } = await world.pay(payer)
+    await world.run('batch')
+    const cancel = { id, reason: 'asked', isConsented: true, cancel: undefined }
+    expect(await world.intents.cancel(cancel)).toMatchObject({ outcome: 'not_cancellable' })
+    await world.settleDown()
+    expect(await world.stateOf(id)).toBe('batched')
+
+    await world.ageBatches(300)
+    await world.settleDown()
+    expect(await world.stateOf(id)).toBe('accepted')
+    expect(await world.intents.cancel(cancel)).toEqual({ outcome: 'cancelling' })
+  })
+
   test('waits while the market is above its cap, and recovers when fees fall', async () => {
     const payer = await world.payerWith(1_000_000n)
     const { id } = await world.pay(payer)
@@ -159,6 +181,11 @@ describe('a lane', () => {
     await world.mine()
     await world.run('submit')
     expect(await world.stateOf(id)).toBe('batched')
+    // What comes meanwhile waits unbound, for one fuller batch.
+    const later = await world.payerWith(1_000_000n)
+    const second = await world.pay(later)
+    await world.run('batch', 'submit')
+    expect(await world.stateOf(second.id)).toBe('accepted')
 
     await world.client.setNextBlockBaseFeePerGas({ baseFeePerGas: 1_000_000_000n })
     await world.mine()

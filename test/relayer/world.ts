@@ -80,8 +80,7 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
   if (config === undefined) throw new Error('no chain')
 
   const { database } = await freshDatabase()
-  const offset = { millis: 0 }
-  const clock: Clock = { nowMillis: () => Date.now() + offset.millis }
+  const clock: Clock = { nowMillis: () => Date.now() }
   const log = { debug: silent, info: silent, warn: silent, error: silent }
   const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
   const acknowledger = await createAcknowledger({
@@ -111,7 +110,6 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
     lanes: createLanes(database),
     confirmation: createConfirmation(database),
     finalization: createFinalization(database),
-    clock,
     log,
     holder: 'this test',
     newId,
@@ -233,7 +231,7 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
   }
 
   return {
-    ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock, offset },
+    ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock },
     ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault },
     /** Two payments on their way in one batch that the node holds, not mined. */
     submitted: async (payer: PrivateKeyAccount) => {
@@ -264,6 +262,15 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
         database,
       )
       return new Map(found.rows.map(({ account, total }) => [account, BigInt(total)]))
+    },
+    /** Makes attempts look older than they are, by the clock that stamped them. */
+    age: async (seconds: number) => {
+      await sql`update attempt set created_at = created_at - ${seconds} * interval '1 second', sent_at = sent_at - ${seconds} * interval '1 second'`.execute(
+        database,
+      )
+    },
+    ageBatches: async (seconds: number) => {
+      await sql`update batch set created_at = created_at - ${seconds} * interval '1 second'`.execute(database)
     },
     attempts: async () => {
       const found = await sql<{ account_nonce: number; state: string; max_fee_per_gas_wei: string }>`

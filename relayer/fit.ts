@@ -1,0 +1,98 @@
+import type { Address, Hex } from 'viem'
+import { findToken } from '../core/config.ts'
+import type { WaitingCancel, WaitingPayment } from '../core/ports/batching.ts'
+import { decodeResults, encodeBatch } from '../core/protocol/packed.ts'
+import { whyRefused } from '../core/refused.ts'
+import type { StageContext } from './stage.ts'
+
+/** Enough to halve the largest batch down to one record, and to drop refused records a few times on the way. */
+const roundsMax = 24
+/** Gas on top of the simulated figure: touching new slots may cost more in the block than it did in the simulation. */
+const gasHeadroomPercent = 20n
+/** First delay of a refused record; it doubles with each refusal. */
+const retryAfterMillis = 3_000
+/** Reasons that hold for every record of every batch: no smaller batch would fare better. */
+const saysAllOfIt = /^(IsPaused|NotRelayer|TokenUnknown)/
+
+export type Draft = {
+  readonly token: Address
+  readonly anchor: Hex
+  readonly payments: readonly WaitingPayment[]
+  readonly cancels: readonly WaitingCancel[]
+}
+export type Fitted =
+  | ({ readonly outcome: 'fits'; readonly payload: Hex; readonly gasLimit: bigint } & Draft)
+  | { readonly outcome: 'empty' }
+  | { readonly outcome: 'unsettleable'; readonly reason: string }
+
+/**
+ * Simulates a draft at the head until all of it settles: drops what the vault would refuse, halves what is too much for
+ * one tx, and closes in on a record that would revert the whole, so that one bad record never holds up the others.
+ */
+export async function fitToChain(context: StageContext, draft: Draft): Promise<Fitted> {
+  const { chain, config, signers } = context
+  const [signer] = signers
+  const scale = findToken(config, draft.token)?.scale
+  if (signer === undefined || scale === undefined) {
+    return { outcome: 'unsettleable', reason: `no signer or no scale for ${draft.token}` }
+  }
+
+  let { payments, cancels } = draft
+  for (let round = 0; round < roundsMax && payments.length + cancels.length > 0; round++) {
+    const payload = encodeBatch({ token: draft.token, scale, anchor: draft.anchor, payments, cancels })
+    const simulation = await chain.simulate({ from: signer.address, payload })
+
+    if (simulation.outcome === 'ran') {
+      const results = decodeResults(simulation.results, payments.length + cancels.length)
+      const refused = payments.filter((_, index) => results[index] === false)
+      const refusedCancels = cancels.filter((_, index) => results[payments.length + index] === false)
+      if (refused.length + refusedCancels.length > 0) {
+        await setAside(context, refused, refusedCancels)
+        payments = payments.filter((payment) => !refused.includes(payment))
+        cancels = cancels.filter((cancel) => !refusedCancels.includes(cancel))
+        continue
+      }
+      const gasLimit = (simulation.gasUsed * (100n + gasHeadroomPercent)) / 100n
+      if (gasLimit <= config.batch.gasMax) return { outcome: 'fits', ...draft, payments, cancels, payload, gasLimit }
+    } else if (saysAllOfIt.test(simulation.reason)) {
+      return { outcome: 'unsettleable', reason: simulation.reason }
+    } else if (payments.length + cancels.length === 1) {
+      context.log.error(
+        { reason: simulation.reason, intent: (payments[0] ?? cancels[0])?.id },
+        'one record fails a whole tx',
+      )
+      await setAside(context, payments, cancels)
+      return { outcome: 'empty' }
+    }
+    payments = half(payments)
+    cancels = payments.length > 0 ? cancels : half(cancels)
+  }
+  return { outcome: 'empty' }
+}
+
+/** The older half, at least one; none of one, so that the other kind of record gets its turn. */
+function half<Record>(records: readonly Record[]): readonly Record[] {
+  return records.slice(0, Math.floor(records.length / 2))
+}
+
+/** Keeps refused records alive but apart, with the reason: only the chain, at finality, says that they are dead. */
+async function setAside(
+  { chain, config, batching, log }: StageContext,
+  payments: readonly WaitingPayment[],
+  cancels: readonly WaitingCancel[],
+): Promise<void> {
+  if (cancels.length > 0) await batching.refuseCancels(cancels.map(({ id }) => id))
+  const [first] = payments
+  if (first === undefined) return
+  const head = await chain.head()
+  const payers = payments.map(({ payer }) => payer)
+  const accounts = await chain.accounts(first.token, payers, head.hash)
+  const refusals = payments.map((payment, index) => {
+    const account = accounts[index]
+    const facts = { payment, relayerId: config.relayerId, blockSeconds: head.at }
+    const reason = account === undefined ? 'record_refused' : whyRefused({ ...facts, account })
+    return { id: payment.id, reason, retryAfterMillis }
+  })
+  await batching.refuse(refusals)
+  for (const { id, reason } of refusals) log.warn({ intent: id, reason }, 'the vault would refuse this payment now')
+}
