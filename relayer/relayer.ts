@@ -24,9 +24,10 @@ export async function startRelayer({
 }): Promise<{ readonly stop: () => Promise<void> }> {
   const byChain = new Map(contexts.map((context) => [context.config.chainId, context]))
 
+  const outages = outageLog(log)
   const worker = await queue.work(async (wake) => {
     const context = byChain.get(wake.chainId)
-    if (context !== undefined) await runStage(context, wake, queue)
+    if (context !== undefined) await runStage(context, wake, queue, outages)
   })
   const loops = startLoops(
     [
@@ -44,7 +45,12 @@ export async function startRelayer({
   }
 }
 
-async function runStage(context: StageContext, { stage, chainId }: Wake, queue: Queue): Promise<void> {
+async function runStage(
+  context: StageContext,
+  { stage, chainId }: Wake,
+  queue: Queue,
+  outages: OutageLog,
+): Promise<void> {
   try {
     for (const next of await pipeline[stage](context)) {
       await queue.wake(
@@ -54,10 +60,24 @@ async function runStage(context: StageContext, { stage, chainId }: Wake, queue: 
     }
   } catch (error) {
     if (!isPassing(error)) throw error
-    context.log.warn(
-      { stage, chainId, reason: error.message, cause: causeOf(error) },
-      'the stage stops here for now: the sweeper comes back to it',
-    )
+    outages({ stage, chainId, reason: error.message, cause: causeOf(error) })
+  }
+}
+
+type OutageLog = (facts: Wake & { readonly reason: string; readonly cause: string | undefined }) => void
+const outageLogMillis = 10_000
+
+/** The sweeper tries every stage every second: an outage is told once in a while, with how often it was met. */
+function outageLog(log: Log): OutageLog {
+  const told = new Map<string, { atMillis: number; times: number }>()
+  return (facts) => {
+    const key = `${facts.stage}/${facts.chainId}`
+    const last = told.get(key) ?? { atMillis: Number.NEGATIVE_INFINITY, times: 0 }
+    last.times++
+    told.set(key, last)
+    if (performance.now() - last.atMillis < outageLogMillis) return
+    log.warn({ ...facts, times: last.times }, 'the stage stops here for now: the sweeper comes back to it')
+    told.set(key, { atMillis: performance.now(), times: 0 })
   }
 }
 

@@ -1,20 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../core/ports/log.ts'
 
-/** Something that is done again and again, with a pause between two runs. A failed run is logged and tried again. */
+/** Something that is done again and again, with a pause between two runs. */
 export type Loop = { readonly name: string; readonly everyMillis: number; readonly run: () => Promise<void> }
 
-/** Starts the loops; `stop` waits for runs that are under way. */
+/** The longest pause after failures, in milliseconds: an outage is not made worse, and its end is noticed soon. */
+const pauseMillisMax = 10_000
+
+/**
+ * Starts the loops. A failed run is logged and tried again, with twice the pause after each failure in a row. `stop`
+ * waits for runs that are under way.
+ */
 export function startLoops(loops: readonly Loop[], log: Log): { readonly stop: () => Promise<void> } {
   const stopping = new AbortController()
   const running = loops.map(async ({ name, everyMillis, run }) => {
-    while (!stopping.signal.aborted) {
+    for (let failures = 0; !stopping.signal.aborted; ) {
       try {
         await run()
+        failures = 0
       } catch (error) {
-        log.error({ loop: name, err: error }, 'the loop failed: trying again')
+        failures++
+        log.error({ loop: name, err: error, failures }, 'the loop failed: trying again')
       }
-      await sleep(everyMillis, undefined, { signal: stopping.signal }).catch((error: Error) => {
+      const pauseMillis = Math.max(everyMillis, Math.min(everyMillis * 2 ** failures, pauseMillisMax))
+      await sleep(pauseMillis, undefined, { signal: stopping.signal }).catch((error: Error) => {
         if (error.name !== 'AbortError') throw error
       })
     }
