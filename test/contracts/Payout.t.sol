@@ -64,6 +64,16 @@ contract PayoutTest is VaultTest {
         }
     }
 
+    // 31 zero bytes over an old word that ends in 1, as the address of this token does, read as 1.
+    function test_credits_whenOldMemoryWouldCompleteAShortAnswer() public {
+        address place = address(0xabcdef01);
+        vm.etch(place, address(new RefusingToken()).code);
+        _use(place);
+        RefusingToken(place).setAnswer(new bytes(31));
+        vm.assertTrue(_settleOne(_payment(UNIT, 1)), "took effect");
+        vm.assertEq(vault.credit(payee, place), UNIT, "credited");
+    }
+
     function test_succeeds_whenTheAnswerIsLongerThanAWord() public {
         RefusingToken polite = new RefusingToken();
         _use(address(polite));
