@@ -6,7 +6,9 @@ export type ApiEnv = {
     requestId: string
     /** Set on every path under /v1 by `authenticate`. */
     app: App
-    /** Set by `problem` when the answer is one: whether the same request may succeed later. */
+    /** Whether the same request may end better later: set by `problem`, and by a route that answers for many at once. */
     isRetryable: boolean
+    /** Set by `idempotent`: app, key, path and body in one hash. The very same for every repetition of a request. */
+    requestSha256: Uint8Array
   }
 }

@@ -1,4 +1,4 @@
-import { type ServerType, serve } from '@hono/node-server'
+import type { Server } from 'node:http'
 import { generatePrivateKey } from 'viem/accounts'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
@@ -19,6 +19,7 @@ import { localSigner } from '../adapters/signer/local.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import { createApp } from './app.ts'
 import { checkReadiness } from './readiness.ts'
+import { listen } from './server.ts'
 import { readSettings } from './settings.ts'
 import { proveSignatureCheck } from './signature.ts'
 import { checkVaults } from './vaults.ts'
@@ -29,12 +30,18 @@ const stopMillisMax = 10_000
 const settings = orExit(() => readSettings(process.env))
 const log = createLog({ level: settings.LOG_LEVEL, name: 'api' })
 const clock: Clock = { nowMillis: () => Date.now() }
+/** What is to be let go of, in the order it was taken. Signals are heard before the first wait. */
+const releases: (() => unknown)[] = []
+let isStopping = false
+for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
+
 const config = await loadConfig(settings.ICE_CONFIG).catch(exitWith)
 
 const database = connectDatabase({
   url: settings.DATABASE_URL,
   onIdleError: (error) => log.warn({ reason: error.message }, 'A database connection broke and is replaced.'),
 })
+releases.push(() => database.destroy())
 await migrate(database).catch((error: Error) => exitWith(new Error(`The database cannot be used: ${error.message}`)))
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
@@ -45,6 +52,7 @@ const authority = localSigner(settings.ACKNOWLEDGER_KEY)
 await checkVaults({ config, chains, authority: authority.address, log }).catch(exitWith)
 await proveSignatureCheck().catch(exitWith)
 const queue = await createQueue({ connection, log, clock }).catch(exitWith)
+releases.push(() => queue.close())
 
 const acknowledger = await createAcknowledger({
   authorities: new Map(
@@ -54,6 +62,7 @@ const acknowledger = await createAcknowledger({
   clock,
   log,
 })
+releases.push(() => acknowledger.stop())
 const accounts = createAccounts(database)
 const app = createApp({
   config,
@@ -73,20 +82,20 @@ const app = createApp({
   publicUrl: settings.PUBLIC_URL,
 })
 
-const server = serve(
-  { fetch: app.fetch, hostname: settings.HOST, port: settings.PORT },
-  ({ address, port, family }) => {
+const server = listen({
+  fetch: app.fetch,
+  host: settings.HOST,
+  port: settings.PORT,
+  onListening: ({ address, port, family }) => {
     const url = settings.PUBLIC_URL ?? `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     log.info({ url }, 'The API listens.')
     process.send?.({ ready: { url } })
   },
-)
+})
+releases.push(() => closed(server))
 server.once('error', (error) =>
   exitWith(new Error(`The API cannot listen on ${settings.HOST}:${settings.PORT}: ${error.message}`)),
 )
-
-let isStopping = false
-for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
 
 /** Takes no more, finishes what it took, then lets go of queue and database. */
 async function stop(): Promise<void> {
@@ -94,18 +103,15 @@ async function stop(): Promise<void> {
   isStopping = true
   log.info({}, 'The API stops.')
   setTimeout(() => process.exit(1), stopMillisMax).unref()
-  await closed(server)
-  acknowledger.stop()
-  await queue.close()
-  await database.destroy()
+  for (const release of releases.toReversed()) await release()
   process.exit(0)
 }
 
-function closed(listening: ServerType): Promise<void> {
+function closed(listening: Server): Promise<void> {
   return new Promise((resolve) => {
     listening.close(() => resolve())
     // Connections that wait for a next request would hold up the end.
-    if ('closeIdleConnections' in listening) listening.closeIdleConnections()
+    listening.closeIdleConnections()
   })
 }
 

@@ -10,9 +10,18 @@ const lostCodes = new Set([
   'ENOTFOUND',
   'EAI_AGAIN',
   'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ECONNABORTED',
+  'EMFILE',
+  'ENFILE',
 ])
-/** SQLSTATE: connection exceptions, shutdown, too many connections, read-only standby, cancelled by a timeout. */
-const lostStates = /^(08...|57P0[1-5]|53300|53400|25006|57014|25P03|55P03|40001|40P01)$/
+/**
+ * SQLSTATE classes and codes of a server that cannot work now, whatever it is asked: connection exceptions (08), out of
+ * memory, disk or connections (53), faults of its system (58), shutdown and start (57P), read-only standby, and what was
+ * cancelled by a timeout or lost to another DB transaction.
+ * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const lostStates = /^(08...|53...|58...|57P0[1-5]|25006|57014|25P0[34]|55P03|40001|40003|40P01)$/
 /** What `pg` throws without a code. */
 const lostMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/

@@ -26,8 +26,8 @@ export type ApiPorts = {
   readonly queue: Pick<Queue, 'wake'>
   readonly clock: Clock
   readonly log: Log
-  /** A fresh id that sorts by time: `pi_` for an intent, `po_` for an order. */
-  readonly newId: (prefix: 'pi' | 'po') => string
+  /** A fresh intent id that sorts by time. */
+  readonly newId: (prefix: 'pi') => string
   readonly isReady: () => Promise<Readiness>
   /** Where clients reach this API, without a slash at the end; undefined: the origin of each request. */
   readonly publicUrl?: string | undefined

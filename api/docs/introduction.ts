@@ -12,7 +12,8 @@ payer's signature authorises the money; the AppID says who hands it in.
 **Idempotency.** Every POST needs an \`Idempotency-Key\` of 16 to 128 visible ASCII characters. The same key with the same
 body gets the same answer, marked \`Idempotency-Replayed: true\`, for at least 24 hours. The same key with another body is
 refused with 422; while the first request runs, with 409 and \`Retry-After\`. After a 5xx or a refusal marked
-\`retryable\` the key is free again: send the very same request.
+\`retryable\`, also of one item among many, the key is free again: send the very same request. What was taken before comes
+back as known.
 
 **Money.** Amounts are decimal strings of atomic token units, never numbers: 12.5 USDC is \`"12500000"\`. So are nonces,
 deadlines (unix seconds) and block numbers. Addresses are EIP-55. Unknown fields are refused.

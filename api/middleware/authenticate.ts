@@ -3,12 +3,18 @@ import type { MiddlewareHandler } from 'hono'
 import { RelayError } from '../../core/errors.ts'
 import type { App, Apps } from '../../core/ports/apps.ts'
 import type { Clock } from '../../core/ports/clock.ts'
+import { appIdPattern } from '../../core/protocol/schema.ts'
 import type { ApiEnv } from '../environment.ts'
 
 /** A changed secret or role takes effect within this time on every process. */
-const cacheMillisMax = 5_000
-/** Unknown ids are remembered too, so that guessing them costs the database nothing. */
-const cachedAppsMax = 10_000
+const appMillisMax = 5_000
+const appsMax = 10_000
+/**
+ * One wrong AppID sent again and again costs the database a question per this time. A new one costs a question each: that
+ * is for a rate limit in front of this API to bound. An app that is registered meanwhile can log in after it.
+ */
+const strangerMillisMax = 2_000
+const strangersMax = 10_000
 const credentialsCharactersMax = 512
 
 /** Compared with when there is no such app: the same work, and no secret has this hash. */
@@ -45,17 +51,47 @@ function readBasic(header: string | undefined): { readonly id: string; readonly 
   return colon < 1 ? undefined : { id: text.slice(0, colon), secret: text.slice(colon + 1) }
 }
 
+/**
+ * Asks once for many requests with the same AppID. Apps and strangers are remembered apart, so that no flood of made-up
+ * AppIDs makes anybody's app forgotten; what is full forgets who came first.
+ */
 function cached(apps: Apps, clock: Clock): Apps['find'] {
-  const known = new Map<string, { readonly app: Promise<App | undefined>; readonly until: number }>()
-  return (id) => {
+  const known = new Map<string, { readonly app: App; readonly until: number }>()
+  const strangers = new Map<string, number>()
+  const asked = new Map<string, Promise<App | undefined>>()
+
+  async function ask(id: string): Promise<App | undefined> {
+    const app = await apps.find(id)
+    const now = clock.nowMillis()
+    if (app === undefined) {
+      known.delete(id)
+      remember(strangers, id, now + strangerMillisMax, strangersMax)
+    } else {
+      remember(known, id, { app, until: now + appMillisMax }, appsMax)
+    }
+    return app
+  }
+
+  return async (id) => {
+    // Nobody can have such an AppID, and Postgres refuses some of them as text.
+    if (!appIdPattern.test(id)) return undefined
     const now = clock.nowMillis()
     const hit = known.get(id)
     if (hit !== undefined && now < hit.until) return hit.app
-    if (known.size >= cachedAppsMax) known.clear()
-    const app = apps.find(id)
-    known.set(id, { app, until: now + cacheMillisMax })
+    if (now < (strangers.get(id) ?? 0)) return undefined
+    const underWay = asked.get(id)
+    if (underWay !== undefined) return underWay
     // A failed question is no answer: the next request asks again.
-    app.catch(() => known.delete(id))
-    return app
+    const answer = ask(id).finally(() => asked.delete(id))
+    asked.set(id, answer)
+    return answer
   }
+}
+
+/** A map keeps the order in which its keys came. */
+function remember<Value>(memory: Map<string, Value>, id: string, value: Value, countMax: number): void {
+  memory.delete(id)
+  const [oldest] = memory.size >= countMax ? memory.keys() : []
+  if (oldest !== undefined) memory.delete(oldest)
+  memory.set(id, value)
 }

@@ -11,7 +11,7 @@ const lockSeconds = 60
 
 /**
  * One effect and one answer per (app, key). An answer is kept unless trying again may help: 5xx and retryable refusals
- * give the key back. Whatever runs behind this is itself safe to repeat, so a lost answer never doubles an effect.
+ * give the key back, also one such refusal among many items. Whatever runs behind this is itself safe to repeat, so a lost answer never doubles an effect.
  */
 export function idempotent({ idempotency, log }: Pick<ApiPorts, 'idempotency' | 'log'>): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
@@ -19,6 +19,9 @@ export function idempotent({ idempotency, log }: Pick<ApiPorts, 'idempotency' | 
     const body = new Uint8Array(await c.req.arrayBuffer())
     const { pathname, search } = new URL(c.req.url)
     const requestSha256 = createHash('sha256').update(`${c.req.method} ${pathname}${search}\n`).update(body).digest()
+
+    const about = `${claim.appId}\n${claim.key}\n`
+    c.set('requestSha256', createHash('sha256').update(about).update(requestSha256).digest())
 
     const begun = await idempotency.begin({ ...claim, requestSha256, lockSeconds })
     if (begun.outcome === 'replay') return replay(begun)

@@ -21,6 +21,8 @@ export type Problem = {
 
 /** Faults listed in one answer. */
 const faultsMax = 20
+/** Of one fault's message: it may name what the client sent, and that may be a megabyte. */
+const messageCharactersMax = 300
 const retryAfterSecondsDefault = 1
 
 /** The one place where an exception becomes an answer. Anything nobody foresaw is `internal`, and says nothing of itself. */
@@ -85,7 +87,7 @@ export function originOf(c: Context): string {
 export function refuseFaults(error: z.core.$ZodError): Refusal {
   const faults = error.issues.map((issue) => ({
     path: issue.path.join('.'),
-    message: issue.message,
+    message: issue.message.slice(0, messageCharactersMax),
     isChecksum: issue.code === 'custom' && issue.params?.code === 'address_checksum_invalid',
   }))
   const [first] = faults

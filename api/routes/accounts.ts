@@ -23,11 +23,10 @@ const accountViewSchema = z
     token: answer.address('ERC-20 contract', example.token),
     balance: answer.amount('In the vault at the final block'),
     withdrawing: answer.amount('Of it asked back by its owner'),
-    reserved: answer.amount('Promised to payments that are not final'),
+    reserved: answer.amount('Promised to open payments, of all apps together: balance − withdrawing − available'),
     available: answer.amount('What a new payment may draw on'),
     relayerId: z.int().meta({ description: 'Relayer it is bound to; 0 for none', example: 1 }),
     isBound: z.boolean().meta({ description: 'Whether this relayer may settle from it' }),
-    openNonces: z.array(z.string()).meta({ description: 'Of payments that are not final', example: [example.nonce] }),
     topNonce: z.string().meta({ description: 'Highest intent nonce spent on chain', example: '6' }),
     asOfBlock: z.string().meta({ description: 'Final block the balance was read at', example: '1280' }),
   })
@@ -38,7 +37,8 @@ export const readAccountRoute = createRoute({
   path: '/v1/accounts/{payer}',
   tags: ['Accounts'],
   summary: 'Read what a payer has and what is promised',
-  description: 'Any app may ask about any payer: balances are public on chain. Reading stores nothing.',
+  description:
+    'Any app may ask about any payer: balances are public on chain, and what is free must be known before a payer signs. That tells the sum of open payments, and nothing of which they are, how many, or whose. Reading stores nothing.',
   request: {
     params: z.object({ payer: field.payer }),
     query: z.strictObject({ chainId: chainIdTextSchema, token: field.token }),
@@ -73,7 +73,7 @@ export function readAccount({
     }
     const record = await introduction.read(known, token, payer)
     if ('outcome' in record) throw errorOf(record)
-    const { state, reserved, openNonces, asOfBlock } = record
+    const { state, reserved, asOfBlock } = record
     return c.json(
       {
         payer,
@@ -85,7 +85,6 @@ export function readAccount({
         available: `${availableFloor(state, reserved)}`,
         relayerId: state.relayerId,
         isBound: state.relayerId === known.config.relayerId && !state.isRebinding,
-        openNonces: openNonces.map(String),
         topNonce: `${state.topNonce}`,
         asOfBlock: `${asOfBlock}`,
       },

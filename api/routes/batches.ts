@@ -11,7 +11,7 @@ import { problems } from '../schemas/problem.ts'
 const attemptSchema = z.object({
   id: z.string().meta({ description: 'Attempt id', example: example.attemptId }),
   tx: answer.hash('Transaction').nullable(),
-  state: z.string().meta({ description: 'prepared, signed, sent, mined or replaced', example: 'mined' }),
+  state: z.string().meta({ description: 'prepared, signed or sent', example: 'sent' }),
   maxFeePerGasWei: z.string().meta({ example: '1500000000' }),
   createdAt: answer.time('When it was prepared'),
 })

@@ -22,7 +22,7 @@ const cancelBodySchema = z
     signature: field.signature.optional().meta({ description: 'The payer’s, over Cancel', example: example.signature }),
     deadline: field.deadline.optional().meta({ description: 'The one in that Cancel', example: example.deadline }),
     consent: field.signature.optional().meta({
-      description: 'The payee’s, over CancelConsent; not needed from the app of the order',
+      description: 'The payee’s, over CancelConsent; needed for a collateralised payment, whoever asks',
       example: example.signature,
     }),
   })
@@ -38,7 +38,7 @@ export const cancelIntentRoute = createRoute({
   tags: ['Intents'],
   summary: 'Stop a payment that is not on its way yet',
   description:
-    'Without a signature ICE never sends it, and it is cancelled when its deadline has passed. With the payer’s signature its nonce is burned on chain at once. A collateralised payment needs the payer’s signature and the payee’s consent. Until its signature is dead on chain it is `cancelling`, and its money stays reserved.',
+    'Without a signature ICE never sends it, and it is cancelled when its deadline has passed. With the payer’s signature its nonce is burned on chain at once. A collateralised payment needs the payer’s signature and the payee’s, whichever app asks. Until its signature is dead on chain it is `cancelling`, and its money stays reserved.',
   request: {
     headers: keyHeader,
     params: idParams('Intent id', example.intentId),
@@ -83,7 +83,7 @@ export function cancelIntent({
 
     const isPromised = record.acknowledgement?.guarantee === 'collateralised'
     const cancel = await checkCancel(known, record, body, { isRequired: isPromised, now: nowSeconds(clock) })
-    if (isPromised && record.orderAppId !== app.id) await checkConsent(known, record, body)
+    if (isPromised) await checkConsent(known, record, body)
 
     const reason = whoAsked(record, app)
     const outcome = await intents.cancel({ id: record.id, reason, isConsented: isPromised, cancel })
@@ -125,6 +125,10 @@ async function checkCancel(
   return { signature: checked.signature, deadline }
 }
 
+/**
+ * The promise was made to the payee's account, so its key alone can give it up. The app of the order cannot: any app may
+ * register an order for any payee, also the one that submits for the payer.
+ */
 async function checkConsent(
   { domain }: KnownChain,
   { digest, payment }: IntentRecord,

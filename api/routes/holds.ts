@@ -1,5 +1,5 @@
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
-import { RelayError } from '../../core/errors.ts'
+import { type ErrorCode, RelayError } from '../../core/errors.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
 import type { HoldDecision } from '../../core/ports/intents.ts'
 import type { KnownChains } from '../chains.ts'
@@ -13,7 +13,12 @@ import { loadIntent } from './intents.ts'
 
 const holdBodySchema = z.strictObject({ note: field.note.optional() }).meta({ id: 'HoldRequest' })
 
-const decision = <Path extends string>(path: Path, summary: string, description: string) =>
+const decision = <Path extends string>(
+  path: Path,
+  summary: string,
+  description: string,
+  ...codes: readonly ErrorCode[]
+) =>
   createRoute({
     method: 'post',
     path,
@@ -27,14 +32,15 @@ const decision = <Path extends string>(path: Path, summary: string, description:
     },
     responses: {
       200: { description: 'Decided', content: { 'application/json': { schema: intentViewSchema } } },
-      ...problems('post', 'forbidden', 'not_found', 'hold_not_open'),
+      ...problems('post', 'forbidden', 'not_found', 'hold_not_open', ...codes),
     },
   })
 
 export const releaseHoldRoute = decision(
   '/v1/holds/{id}/release',
   'Let a held payment go',
-  'It is accepted, with a fresh acknowledgement that promises what can be promised now.',
+  'It is accepted, with a fresh acknowledgement that promises what can be promised now. Not after its deadline.',
+  'intent_expired',
 )
 
 export function releaseHold({
@@ -53,9 +59,8 @@ export function releaseHold({
     const known = chains.find(chainId)
     if (known === undefined) throw new RelayError('internal', `Chain ${chainId} is no longer configured.`)
     const { note } = c.req.valid('json')
-    checkDecided(
-      await intents.release({ id, chain: known.config, operatorId: app.id, note, nowSeconds: nowSeconds(clock) }),
-    )
+    const now = nowSeconds(clock)
+    checkDecided(await intents.release({ id, chain: known.config, operatorId: app.id, note, nowSeconds: now }), now)
     wakeBatch(chainId)
     return c.json(showIntent(await loadIntent(intents, id, app)), 200)
   }
@@ -67,18 +72,30 @@ export const rejectHoldRoute = decision(
   'Its money is free again at once: nobody but ICE could have settled it.',
 )
 
-export function rejectHold({ ports: { intents } }: { ports: ApiPorts }): RouteHandler<typeof rejectHoldRoute, ApiEnv> {
+export function rejectHold({
+  ports: { intents, clock },
+}: {
+  ports: ApiPorts
+}): RouteHandler<typeof rejectHoldRoute, ApiEnv> {
   return async (c) => {
     const app = c.get('app')
     const { id } = c.req.valid('param')
-    checkDecided(await intents.reject({ id, operatorId: app.id, note: c.req.valid('json').note }))
+    checkDecided(await intents.reject({ id, operatorId: app.id, note: c.req.valid('json').note }), nowSeconds(clock))
     return c.json(showIntent(await loadIntent(intents, id, app)), 200)
   }
 }
 
-function checkDecided(decided: HoldDecision): void {
+/** What may come of a decision; only a release can be too late. */
+type Decided = HoldDecision | { readonly outcome: 'expired'; readonly deadline: bigint }
+
+function checkDecided(decided: Decided, now: number): void {
   if (decided.outcome === 'not_found') throw new RelayError('not_found', 'No such intent.')
   if (decided.outcome === 'not_held') {
     throw new RelayError('hold_not_open', `The intent is ${decided.state}.`, { fields: { state: decided.state } })
+  }
+  if (decided.outcome === 'expired') {
+    throw new RelayError('intent_expired', `deadline ${decided.deadline} is too near or over, now is ${now}`, {
+      fields: { deadline: `${decided.deadline}`, now: `${now}` },
+    })
   }
 }

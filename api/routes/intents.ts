@@ -25,9 +25,11 @@ import { problemSchema, problems } from '../schemas/problem.ts'
 const intentsMax = 500
 
 const batchBodySchema = z.strictObject({ intents: z.array(z.unknown()).min(1) })
-const submissionsSchema = z
-  .strictObject({ intents: z.array(submissionSchema).min(1).max(intentsMax) })
-  .meta({ id: 'Submissions', description: 'Results come back in this order; a bad item never blocks the good ones.' })
+const submissionsSchema = z.strictObject({ intents: z.array(submissionSchema).min(1).max(intentsMax) }).meta({
+  id: 'Submissions',
+  description:
+    'Results come back in this order; a bad item never blocks the good ones. If any is `retryable`, send the same again with the same key: what was taken before comes back as known.',
+})
 
 const resultSchema = z
   .union([
@@ -123,6 +125,8 @@ export function submit({
       items.map((item) => submissionSchema.safeParse(item)),
       appId,
     )
+    // Kept for its key, the answer would freeze "try again": the items that were taken come back as known instead.
+    c.set('isRetryable', results.some(isRetryable))
     const about = { requestId: c.get('requestId'), origin: publicUrl ?? originOf(c) }
     return c.json(
       {
@@ -152,6 +156,12 @@ export function submit({
     }
     return results
   }
+}
+
+function isRetryable(result: Result | Refusal): boolean {
+  if (!('outcome' in result)) return false
+  const entry: { status: number; retryable?: true } = errors[result.code]
+  return entry.retryable === true
 }
 
 async function answerOf(accepted: Accepted, intents: Intents): Promise<Result | Refusal> {

@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import type { Hex } from 'viem'
 import { RelayError } from '../../core/errors.ts'
-import { orderHashOf, orderRefOf } from '../../core/order.ts'
+import { type Order, orderHashOf, orderRefOf } from '../../core/order.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
-import type { OrderRecord } from '../../core/ports/orders.ts'
+import type { Intents } from '../../core/ports/intents.ts'
+import type { OrderRecord, Orders } from '../../core/ports/orders.ts'
+import { textSchema } from '../../core/protocol/schema.ts'
 import { type KnownChains, refuseChain } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
 import { errorOf } from '../middleware/problem.ts'
+import { dayMillis, orderIdOf } from '../order-id.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
 import { answer, field, idParams, isoOf, keyHeader } from '../schemas/fields.ts'
@@ -28,7 +31,7 @@ const orderBodySchema = z
     payee: field.payee,
     token: field.token,
     amount: field.amount,
-    reference: z.string().min(1).max(referenceCharactersMax).meta({
+    reference: textSchema({ charactersMin: 1, charactersMax: referenceCharactersMax }).meta({
       description: 'Your own name for it. Stays with ICE; the payer signs a salted hash of it',
       example: 'invoice 2026-1187',
     }),
@@ -92,7 +95,7 @@ export const createOrderRoute = createRoute({
 })
 
 export function createOrder({
-  ports: { orders, newId, clock },
+  ports: { orders, intents, clock },
   chains,
 }: {
   ports: ApiPorts
@@ -106,27 +109,43 @@ export function createOrder({
     const screened = screenTerms(known, { ...terms, payer: undefined }, now)
     if (screened.outcome === 'refused') throw errorOf(screened)
 
-    const expiresAt = BigInt(now + expiresInSeconds)
-    for (let draw = 0; draw < drawsMax; draw++) {
-      const id = newId('po')
-      const salt: Hex = `0x${randomBytes(16).toString('hex')}`
-      const orderHash = orderHashOf({ id, salt, reference: terms.reference })
-      const order = {
-        ...terms,
-        id,
-        appId: c.get('app').id,
-        salt,
-        orderHash,
-        orderRef: orderRefOf(orderHash),
-        expiresAt,
-      }
-      if ((await orders.create(order)) === 'collides') continue
-      const stored = await orders.find(id)
-      if (stored === undefined) throw new RelayError('internal', `Order ${id} is stored but cannot be found.`)
-      return c.json(showOrder(stored, null, now), 201)
+    const request = c.get('requestSha256')
+    const order = {
+      ...terms,
+      id: orderIdOf(request, clock.nowMillis()),
+      appId: c.get('app').id,
+      expiresAt: BigInt(now + expiresInSeconds),
     }
-    throw new RelayError('internal', `No unused order reference in ${drawsMax} draws.`)
+    const earlier = await findOf(orders, order.id, orderIdOf(request, clock.nowMillis() - dayMillis))
+    const stored = earlier ?? (await store(orders, order))
+    return c.json(showOrder(stored, await claimOf(stored, intents), now), 201)
   }
+}
+
+/** Orders of the same request: one on whose answer nobody waited to the end, or whose answer was lost. */
+async function findOf(orders: Orders, ...ids: readonly string[]): Promise<OrderRecord | undefined> {
+  const found = await Promise.all(ids.map((id) => orders.find(id)))
+  return found.find((order) => order !== undefined)
+}
+
+async function store(orders: Orders, order: Omit<Order, 'orderHash' | 'orderRef'>): Promise<OrderRecord> {
+  for (let draw = 0; draw < drawsMax; draw++) {
+    const salt: Hex = `0x${randomBytes(16).toString('hex')}`
+    const orderHash = orderHashOf({ ...order, salt })
+    try {
+      const created = await orders.create({ ...order, salt, orderHash, orderRef: orderRefOf(orderHash) })
+      if (created === 'collides') continue
+    } catch (error) {
+      // The same request may have stored it a moment ago on its other way here: then the id is taken, by the same order.
+      const stored = await orders.find(order.id)
+      if (stored === undefined) throw error
+      return stored
+    }
+    const stored = await orders.find(order.id)
+    if (stored === undefined) throw new RelayError('internal', `Order ${order.id} is stored but cannot be found.`)
+    return stored
+  }
+  throw new RelayError('internal', `No unused order reference in ${drawsMax} draws.`)
 }
 
 export const readOrderRoute = createRoute({
@@ -151,10 +170,13 @@ export function readOrder({
     const { id } = c.req.valid('param')
     const order = await orders.find(id)
     if (order === undefined || order.appId !== c.get('app').id) throw new RelayError('not_found', 'No such order.')
-    const payment = order.paidBy === undefined ? undefined : await intents.find(order.paidBy)
-    const claim = payment === undefined ? null : { id: payment.id, state: payment.state }
-    return c.json(showOrder(order, claim, nowSeconds(clock)), 200)
+    return c.json(showOrder(order, await claimOf(order, intents), nowSeconds(clock)), 200)
   }
+}
+
+async function claimOf({ paidBy }: OrderRecord, intents: Intents): Promise<OrderView['payment']> {
+  const payment = paidBy === undefined ? undefined : await intents.find(paidBy)
+  return payment === undefined ? null : { id: payment.id, state: payment.state }
 }
 
 function showOrder(order: OrderRecord, payment: OrderView['payment'], now: number): OrderView {

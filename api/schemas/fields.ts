@@ -5,9 +5,14 @@ import {
   hexSchema,
   intentSchema,
   signatureSchema,
+  textSchema,
   uintSchema,
 } from '../../core/protocol/schema.ts'
 import { example } from './example.ts'
+
+/** Longer than any id of ours; what is shorter and no id is simply not found. */
+const orderIdCharactersMax = 64
+const noteCharactersMax = 500
 
 /** Fields as requests carry them: parsed at the edge, described for the OpenAPI document. */
 export const field = {
@@ -24,8 +29,14 @@ export const field = {
     example: example.signature,
   }),
   deadline: uintSchema.meta({ description: 'Unix seconds, inclusive, as a decimal string', example: example.deadline }),
-  orderId: z.string().min(1).max(64).meta({ description: 'Order id', example: example.orderId }),
-  note: z.string().max(500).meta({ description: 'Kept in the op-log', example: 'Called the customer' }),
+  orderId: textSchema({ charactersMin: 1, charactersMax: orderIdCharactersMax }).meta({
+    description: 'Order id',
+    example: example.orderId,
+  }),
+  note: textSchema({ charactersMin: 0, charactersMax: noteCharactersMax }).meta({
+    description: 'Kept in the op-log',
+    example: 'Called the customer',
+  }),
 } as const
 
 /** What a payer signed, as clients send it and as ICE hands it out. */

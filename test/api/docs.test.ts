@@ -36,6 +36,12 @@ describe('the documentation', () => {
     }
   })
 
+  test('names the states that an attempt really has', async () => {
+    const text = JSON.stringify(await (await app.request('/openapi.json')).json())
+    expect(text).toContain('prepared, signed or sent')
+    expect(text).not.toMatch(/mined|replaced/)
+  })
+
   test('is a page without scripts and foreign assets', async () => {
     const response = await app.request('/docs')
     const page = await response.text()
@@ -82,4 +88,11 @@ describe('an error', () => {
   ])('%s is an outage: %s', (error, code) => {
     expect(outageOf(error)?.code).toBe(code)
   })
+
+  test.each(['53100', '53200', '53300', '57P03', '58030', '08006', 'EMFILE'])(
+    'of Postgres or its socket with code %s is an outage of the store',
+    (code) => {
+      expect(outageOf(Object.assign(new Error('x'), { code }))?.code).toBe('store_unavailable')
+    },
+  )
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { groupCommit } from '../../api/group-commit.ts'
+import { outageOf } from '../../api/outage.ts'
 
 /** Commits that end when the test says so. */
 function slow() {
@@ -57,6 +58,17 @@ describe('group commit', () => {
       'fulfilled',
       'fulfilled',
     ])
+  })
+
+  test.each(['53200', '53300', '57P03'])('does not try the parts of a group when Postgres answers %s', async (code) => {
+    let calls = 0
+    const commit = async () => {
+      calls++
+      throw Object.assign(new Error('no more'), { code })
+    }
+    const isOutage = (error: unknown) => outageOf(error) !== undefined
+    const results = await groupCommit({ commit, isOutage }).submit([1, 2, 3])
+    expect([calls, results.every(({ status }) => status === 'rejected')]).toEqual([1, true])
   })
 
   test('does not try the parts of a group when the store is away', async () => {

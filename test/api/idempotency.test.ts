@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/app.ts'
@@ -11,6 +12,9 @@ beforeAll(async () => {
 const order = (amount = '1000000') => ({
   ...{ chainId: world.chainId, payee: world.payee, token: world.token.address, amount, reference: 'r' },
 })
+
+/** What a crash leaves behind once the claim has run out: the effect without its answer. */
+const forget = (key: string) => sql`delete from idempotency where key = ${key}`.execute(world.database)
 
 describe('one key', () => {
   test('with the same body gets the same answer, marked as a replay', async () => {
@@ -65,6 +69,84 @@ describe('one key', () => {
     expect((await world.post('/v1/intents', signed, { key })).body.code).toBe('insufficient_balance')
     const again = await world.post('/v1/intents', signed, { key })
     expect([again.body.code, again.headers.get('idempotency-replayed')]).toEqual(['insufficient_balance', null])
+  })
+
+  test('registers one order, also when the process dies between storing it and keeping the answer', async () => {
+    const key = randomUUID()
+    const first = await world.post('/v1/orders', order(), { key })
+    const before = await world.stored()
+    await forget(key)
+    const again = await world.post('/v1/orders', order(), { key })
+    expect([again.status, again.body, again.headers.get('idempotency-replayed')]).toEqual([201, first.body, null])
+    await forget(key)
+    world.offset.millis = 24 * 3600 * 1000
+    const nextDay = await world.post('/v1/orders', order(), { key })
+    world.offset.millis = 0
+    expect([nextDay.status, nextDay.body.id]).toEqual([201, first.body.id])
+    expect(await world.stored()).toEqual(before)
+  })
+
+  test('registers one order, also when the word that it is stored is lost on the way', async () => {
+    const key = randomUUID()
+    const lost = new Error('Connection terminated unexpectedly')
+    const orders = {
+      ...world.ports.orders,
+      create: async (one: Parameters<typeof world.ports.orders.create>[0]) => {
+        await world.ports.orders.create(one)
+        throw lost
+      },
+      find: async () => undefined,
+    }
+    const app = createApp({ ...world.ports, orders })
+    const response = await app.request('/v1/orders', {
+      method: 'POST',
+      body: JSON.stringify(order()),
+      headers: {
+        authorization: `Basic ${btoa('wallet:wallet-secret')}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      },
+    })
+    expect(response.status).toBe(503)
+    const before = await world.stored()
+    expect((await world.post('/v1/orders', order(), { key })).status).toBe(201)
+    expect(await world.stored()).toEqual(before)
+  })
+
+  test('registers one order when two processes work on it at once', async () => {
+    const key = randomUUID()
+    const before = (await world.stored()) as { orders: number }
+    const idempotency = { ...world.ports.idempotency, begin: async () => ({ outcome: 'claimed' as const }) }
+    const app = createApp({ ...world.ports, idempotency })
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const response = await app.request('/v1/orders', {
+          method: 'POST',
+          body: JSON.stringify(order()),
+          headers: {
+            authorization: `Basic ${btoa('wallet:wallet-secret')}`,
+            'content-type': 'application/json',
+            'idempotency-key': key,
+          },
+        })
+        return [response.status, ((await response.json()) as { id: string }).id]
+      }),
+    )
+    expect(new Set(answers.map(String)).size).toBe(1)
+    expect(answers[0]?.[0]).toBe(201)
+    expect(await world.stored()).toMatchObject({ orders: before.orders + 1 })
+  })
+
+  test('registers an order of its own for each key, each app and each body', async () => {
+    const key = randomUUID()
+    const ids = [
+      await world.post('/v1/orders', order(), { key }),
+      await world.post('/v1/orders', order(), { key: randomUUID() }),
+      await world.post('/v1/orders', order(), { key, as: 'merchant' }),
+    ].map(({ body }) => body.id)
+    await forget(key)
+    ids.push((await world.post('/v1/orders', order('2000000'), { key })).body.id)
+    expect(new Set(ids).size).toBe(4)
   })
 
   test('is free again after a fault, which says nothing of itself', async () => {

@@ -3,31 +3,47 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
+import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
+import { build } from '../../scripts/local/build.ts'
+import { deploy } from '../../scripts/local/deploy.ts'
 import { startTemporaryPostgres } from '../ports/postgres-server.ts'
 
 const entry = new URL('../../api/main.ts', import.meta.url).pathname
-const address = (digit: string) => `0x${digit.repeat(40)}`
-const chain = {
-  ...{ chainId: 31337, name: 'none', rpcUrl: 'http://127.0.0.1:1', vault: address('1'), relayerId: 1, blockSeconds: 1 },
-  finality: { rule: 'tag' },
-  tokens: [
-    { address: address('2'), symbol: 'T', decimals: 6, scale: '1', amountMin: '1', amountMax: '9', holdAbove: '9' },
-  ],
-}
-const key = `0x${'11'.repeat(32)}`
 let environment: Record<string, string>
+/** The same configuration, but its chain is where nobody answers. */
+let silentChain: string
 
 beforeAll(async () => {
-  const postgres = await startTemporaryPostgres()
+  await build()
+  const [postgres, node] = await Promise.all([startTemporaryPostgres(), startAnvil({ blockSeconds: 1 })])
   const directory = await mkdtemp(join(tmpdir(), 'ice-test-api-'))
   afterAll(async () => {
-    await postgres.stop()
+    await Promise.all([postgres.stop(), node.stop()])
     await rm(directory, { recursive: true, force: true })
   })
-  const config = join(directory, 'config.json')
-  await writeFile(config, JSON.stringify({ chains: [chain] }))
-  environment = { DATABASE_URL: postgres.url, ICE_CONFIG: config, ACKNOWLEDGER_KEY: key, PORT: '0', LOG_LEVEL: 'warn' }
+  const { chainId, vault, relayerId, tokens } = await deploy(node)
+  const write = async (name: string, rpcUrl: string): Promise<string> => {
+    const path = join(directory, name)
+    const chain = {
+      ...{ chainId, name: 'anvil', rpcUrl, vault, relayerId, blockSeconds: 1, finality: { rule: 'tag' } },
+      tokens: tokens.map((token) => ({ ...token, amountMin: '1', amountMax: '9', holdAbove: '9' })),
+    }
+    await writeFile(path, JSON.stringify({ chains: [chain] }))
+    return path
+  }
+  silentChain = await write('silent.json', 'http://127.0.0.1:1')
+  environment = {
+    ...{
+      DATABASE_URL: postgres.url,
+      ICE_CONFIG: await write('config.json', node.rpcUrl),
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+    },
+    ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
+  }
 })
 
 function start(changes: Record<string, string> = {}) {
@@ -52,6 +68,26 @@ describe('the API process', () => {
     expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('has not seen its first block')])
     child.kill('SIGTERM')
     expect(await ended).toBe(0)
+  })
+
+  test.each(['SIGTERM', 'disconnect'] as const)(
+    'does not listen before it has compared its vault with the configuration, says so, and ends on %s',
+    async (end) => {
+      const { child, ended, said } = start({ ICE_CONFIG: silentChain })
+      let isReady = false
+      child.on('message', () => (isReady = true))
+      while (said().match(/waits for its chain/g)?.length !== 2) await sleep(50)
+      expect(isReady).toBe(false)
+      if (end === 'disconnect') child.disconnect()
+      else child.kill(end)
+      expect(await ended).toBe(0)
+    },
+  )
+
+  test('does not start for a vault that knows another authority', async () => {
+    const { ended, said } = start({ ACKNOWLEDGER_KEY: `0x${'11'.repeat(32)}` })
+    expect(await ended).toBe(1)
+    expect(said()).toContain('Nothing is promised, because anvil: the acknowledgement authority is')
   })
 
   test('ends when its supervisor lets go of it', async () => {

@@ -12,10 +12,10 @@ beforeAll(async () => {
   await world.depositFor(payer())
 })
 
-const register = async (fields: object = {}) => {
+const register = async (fields: object = {}, as: 'merchant' | 'wallet' = 'merchant') => {
   const { chainId, payee, token } = world
   const order = { chainId, payee, token: token.address, amount: '1000000', reference: 'invoice 1', ...fields }
-  return world.post('/v1/orders', order, { as: 'merchant' })
+  return world.post('/v1/orders', order, { as })
 }
 const prepareFor = (order: string) =>
   world.post('/v1/intents/prepare', { chainId: world.chainId, payer: payer().address, order })
@@ -111,16 +111,23 @@ describe('cancel', () => {
     expect(await world.stored()).toMatchObject({ cancellations: 1 })
   })
 
-  test('needs no consent when the app of its order asks', async () => {
-    const { body: order } = await register()
-    const { body } = await pay(order.id)
-    const cancel = (sent: object) => world.post(`/v1/intents/${body.id}/cancel`, sent, { as: 'merchant' })
-    const { typedData } = (await cancel({})).body
-    const signature = await payer().signTypedData(typedData)
-    const done = await cancel({ signature, deadline: typedData.message.deadline })
-    expect([done.status, done.body.state]).toEqual([200, 'cancelling'])
-    expect(done.body.reason).toBe('the app of its order asked')
-  })
+  test.each(['merchant', 'wallet'] as const)(
+    'needs the payee’s consent also when the app of its order asks, here %s',
+    async (as) => {
+      const { body: order } = await register({}, as)
+      const { body } = await pay(order.id)
+      const cancel = (sent: object) => world.post(`/v1/intents/${body.id}/cancel`, sent, { as })
+      const { typedData } = (await cancel({})).body
+      const { deadline } = typedData.message
+      const signature = await payer().signTypedData(typedData)
+      const refused = await cancel({ signature, deadline })
+      expect([refused.status, refused.body.code]).toEqual([422, 'cancel_consent_required'])
+      expect((await world.get(`/v1/intents/${body.id}`)).body.state).toBe('accepted')
+      const done = await cancel({ signature, deadline, consent: await payeeSigns(refused.body.typedData) })
+      expect([done.status, done.body.state]).toEqual([200, 'cancelling'])
+      expect(done.body.reason).toBe(`the app ${as === 'wallet' ? 'that submitted it' : 'of its order'} asked`)
+    },
+  )
 
   test('refuses a deadline that is over, one too far, and a signature without one', async () => {
     const { body } = await pay()

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
 import {
   type Hex,
   recoverAddress,
@@ -124,6 +126,20 @@ describe('submit', () => {
     expect(world.woken.length).toBe(before + 1)
   })
 
+  test('does not release a hold whose deadline is over, and tells both times', async () => {
+    const payer = await world.fund()
+    await world.depositFor(payer)
+    const held = await world.post('/v1/intents', await sign(payer, holdAbove + 1n))
+    const intents = { ...world.ports.intents, release: async () => ({ outcome: 'expired' as const, deadline: 17n }) }
+    const app = createApp({ ...world.ports, intents } as unknown as typeof world.ports)
+    const response = await app.request(`/v1/holds/${held.body.id}/release`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa('operator:op-secret')}`, 'idempotency-key': 'key-of-a-release-too-late' },
+    })
+    expect(response.status).toBe(422)
+    expect(await response.json()).toMatchObject({ code: 'intent_expired', deadline: '17', now: expect.any(String) })
+  })
+
   test('of ten racing for the money of three, takes exactly three', async () => {
     const payer = at(3)
     const signed = await Promise.all(Array.from({ length: 10 }, () => sign(payer, deposit / 3n)))
@@ -187,6 +203,74 @@ describe('submit', () => {
   })
 })
 
+describe('a batch of which one item can be tried again', () => {
+  test('gives its key back: the rest comes back as known, and the item goes through', async () => {
+    const [fine, poor] = [at(0), await world.fund()]
+    await world.depositFor(poor, 1_000_000n)
+    const intents = [await sign(fine, 1_000_000n), await sign(poor, 1_000_001n)]
+    const key = randomUUID()
+    const first = await world.post('/v1/intents', { intents }, { key })
+    expect(first.body.results.map((each: { status: number }) => each.status)).toEqual([201, 422])
+    expect(first.body.results[1].problem).toMatchObject({ code: 'insufficient_balance', retryable: true })
+    await sql`update account set balance = balance + 1 where payer = decode(${poor.address.slice(2)}, 'hex')`.execute(
+      world.database,
+    )
+    const second = await world.post('/v1/intents', { intents }, { key })
+    expect(second.headers.get('idempotency-replayed')).toBeNull()
+    expect(second.body.results.map((each: { status: number }) => each.status)).toEqual([200, 201])
+    expect(second.body.results[0].id).toBe(first.body.results[0].id)
+    const third = await world.post('/v1/intents', { intents }, { key })
+    expect([third.headers.get('idempotency-replayed'), third.body]).toEqual(['true', second.body])
+  })
+
+  test('as an item of a payer nobody has seen, while the chain does not answer', async () => {
+    const silent = { ...world.evm, accounts: () => Promise.reject(new ChainUnavailableError('accounts')) }
+    const away = createApp({ ...world.ports, chains: new Map([[world.chainId, silent]]) })
+    const prepared = await prepare(at(0), 1_000_000n)
+    const unseen = await world.fund()
+    const intents = [await world.signed(unseen, prepared, { payer: unseen.address })]
+    const send = (through: typeof away) =>
+      through.request('/v1/intents', {
+        method: 'POST',
+        body: JSON.stringify({ intents }),
+        headers: {
+          authorization: `Basic ${btoa('wallet:wallet-secret')}`,
+          'content-type': 'application/json',
+          'idempotency-key': 'key-of-a-batch-with-a-chain-down',
+        },
+      })
+    const down = (await (await send(away)).json()) as { results: { problem: { code: string } }[] }
+    expect(down.results[0]?.problem.code).toBe('chain_unavailable')
+    const up = await send(world.app)
+    expect([up.headers.get('idempotency-replayed'), await up.text()]).toEqual([
+      null,
+      expect.stringContaining('account_not_bound'),
+    ])
+  })
+})
+
+describe('a token of 18 decimals that is settled in steps of 10^12', () => {
+  test('takes 10^12 at prepare and at submit, and neither 1 nor 10^12 + 1', async () => {
+    const long = world.long.address
+    const payer = at(0)
+    await world.depositFor(payer, 5n * 10n ** 12n, long)
+    for (const amount of [1n, 10n ** 12n + 1n]) {
+      const refused = await world.post('/v1/intents/prepare', { ...terms(payer, amount), token: long })
+      expect([refused.status, refused.body.code, refused.body.scale]).toEqual([
+        422,
+        'amount_not_representable',
+        `${10n ** 12n}`,
+      ])
+    }
+    const { body } = await world.post('/v1/intents/prepare', { ...terms(payer, 10n ** 12n), token: long })
+    const off = await world.signed(payer, body, { amount: '1' })
+    expect((await world.post('/v1/intents', off)).body.code).toBe('amount_not_representable')
+    const order = { chainId: world.chainId, payee: world.payee, token: long, amount: '1', reference: 'r' }
+    expect((await world.post('/v1/orders', order)).body.code).toBe('amount_not_representable')
+    expect((await world.post('/v1/intents', await world.signed(payer, body))).status).toBe(201)
+  })
+})
+
 describe('prepare', () => {
   test('hands out all 64 nonces to seventy at once before any of them twice, and locks nobody out', async () => {
     const payer = at(4)
@@ -238,6 +322,8 @@ describe('accounts', () => {
       available: `${deposit - (deposit / 3n) * 3n}`,
       isBound: true,
     })
+    // Which nonces are open is the business of the apps that opened them.
+    expect(body).not.toHaveProperty('openNonces')
     const stranger = await world.fund()
     expect((await world.get(path(stranger.address))).body).toMatchObject({ balance: '0', isBound: false, relayerId: 0 })
     expect((await world.get(path('0x12'))).body.code).toBe('invalid_request')

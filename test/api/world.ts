@@ -49,13 +49,16 @@ export async function createWorld({
   const node = await startAnvil({ blockSeconds: 1 })
   afterAll(node.stop)
   const deployment = await deploy(node)
-  const [token] = deployment.tokens
-  if (token === undefined) throw new Error('no token')
+  const [token, long] = deployment.tokens
+  if (token === undefined || long === undefined) throw new Error('no token')
   const { chainId, vault, relayerId } = deployment
   const chain = {
     ...{ chainId, name: 'anvil', rpcUrl: node.rpcUrl, vault, relayerId, startBlock: 0, blockSeconds: 1 },
     finality: { rule: 'depth', depth: 0 },
-    tokens: [{ ...token, amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` }],
+    tokens: [
+      { ...token, amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` },
+      { ...long, amountMin: '1', amountMax: `${10n ** 24n}`, holdAbove: `${10n ** 24n}` },
+    ],
   }
   const config = configSchema.parse({ chains: [chain] })
 
@@ -142,7 +145,24 @@ export async function createWorld({
   }
 
   return {
-    ...{ app, ports, config, database, payers, token, chainId, vault, evm, woken, logged, offset, see, fund, clock },
+    ...{
+      app,
+      ports,
+      config,
+      database,
+      payers,
+      token,
+      long,
+      chainId,
+      vault,
+      evm,
+      woken,
+      logged,
+      offset,
+      see,
+      fund,
+      clock,
+    },
     payee: localAccounts.merchants[0]?.address as Address,
     merchants: localAccounts.merchants,
     post: (path: string, body?: string | object, sent?: Sent) => send('POST', path, body, sent),
@@ -156,7 +176,7 @@ export async function createWorld({
       return { intent, signature: await payer.signTypedData(typedData) }
     },
     /** Mints, approves and deposits, bound to our relayer, until it is final in the relayer's eyes. */
-    depositFor: async (payer: PrivateKeyAccount, amount = deposit): Promise<void> => {
+    depositFor: async (payer: PrivateKeyAccount, amount = deposit, of: Address = token.address): Promise<void> => {
       const { localWallet } = await import('../../scripts/local/deploy.ts')
       const wallet = localWallet({ rpcUrl: node.rpcUrl, account: payer as never })
       const abi = parseAbi([
@@ -164,13 +184,13 @@ export async function createWorld({
         'function approve(address to, uint256 amount)',
       ])
       await Promise.all([
-        wallet.call({ address: token.address, abi, functionName: 'mint', args: [payer.address, amount] }),
-        wallet.call({ address: token.address, abi, functionName: 'approve', args: [vault, amount] }),
+        wallet.call({ address: of, abi, functionName: 'mint', args: [payer.address, amount] }),
+        wallet.call({ address: of, abi, functionName: 'approve', args: [vault, amount] }),
         wallet.call({
           address: vault,
           abi: vaultAbi,
           functionName: 'deposit',
-          args: [token.address, amount, relayerId],
+          args: [of, amount, relayerId],
         }),
       ])
       await see()
