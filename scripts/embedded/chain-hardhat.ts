@@ -41,7 +41,7 @@ export async function startHardhat({
     entry,
     name: 'The Hardhat node',
     args: [JSON.stringify(options)],
-    env: { ...process.env, HARDHAT_DISABLE_TELEMETRY: '1' },
+    env: { ...process.env, HARDHAT_DISABLE_TELEMETRY: 'true' },
     // A long journal takes its time: about 0.1 s for a thousand blocks.
     readyWithinSeconds: 600,
     ...(onLine ? { onLine } : {}),

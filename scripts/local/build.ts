@@ -12,7 +12,7 @@ export async function build(): Promise<void> {
   if (await isFresh()) return
   const hardhat = spawn(process.execPath, ['node_modules/.bin/hardhat', 'build', '--no-tests'], {
     cwd: root,
-    env: { ...process.env, HARDHAT_DISABLE_TELEMETRY: '1' },
+    env: { ...process.env, HARDHAT_DISABLE_TELEMETRY: 'true' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const output: Buffer[] = []
