@@ -179,6 +179,30 @@ describe('bad input is refused with its code, and nothing is stored', () => {
     expect(await world.stored()).toEqual(before)
   })
 
+  test('a stranger’s body, which nobody reads', async () => {
+    let pulls = 0
+    const stream = new ReadableStream({
+      pull: (controller) => {
+        pulls++
+        controller.enqueue(new Uint8Array(65_536))
+      },
+    })
+    const response = await world.app.request('/v1/intents', {
+      method: 'POST',
+      body: stream,
+      duplex: 'half',
+      headers: { 'transfer-encoding': 'chunked', authorization: `Basic ${btoa('wallet:x')}` },
+    } as RequestInit)
+    expect([response.status, pulls <= 1]).toEqual([401, true])
+  })
+
+  test('an AppID that HTTP Basic cannot carry, before it is registered', async () => {
+    for (const id of ['a:b', 'a b', 'a\u0000', '', 'x'.repeat(129)]) {
+      const app = { id, name: 'x', role: 'app', secretSha256: new Uint8Array(32) } as const
+      await expect(world.ports.apps.put(app)).rejects.toThrow(RangeError)
+    }
+  })
+
   test('501 intents; 0 intents', async () => {
     await refused(submit({ intents: Array(501).fill({}) }), 422, 'too_many_intents')
     await refused(submit({ intents: [] }), 400, 'invalid_request')
