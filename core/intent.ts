@@ -1,3 +1,5 @@
+import type { BatchState } from './batch.ts'
+
 /** Every legal step of one payment. Read top to bottom: it is the pipeline. */
 export const steps = {
   held: ['accepted', 'rejected', 'cancelling', 'included', 'expired', 'failed'], // included: somebody else settled it
@@ -23,6 +25,30 @@ export function isLegalStep(from: IntentState, to: IntentState): boolean {
 /** Nothing moves a payment out of these: its signature can no longer settle, or it has settled for good. */
 export function isTerminal(state: IntentState): boolean {
   return steps[state].length === 0
+}
+
+/** What a payment's own row says. Once it is `batched`, its batch's row says the rest. */
+export type OwnState = Exclude<IntentState, 'submitted' | 'included'>
+
+/**
+ * The state as everybody sees it: a batch of hundreds moves with one write. `isPaid`: the vault's event says that the
+ * payment's record settled. The batch may be read a moment after the payment, so an unpaid record of a batch that has
+ * ended is still on its way: its row is about to say `accepted`.
+ */
+export function wireState({
+  state,
+  isSettledOutside,
+  batch,
+}: {
+  state: OwnState
+  isSettledOutside: boolean
+  batch: { readonly state: BatchState; readonly isPaid: boolean } | undefined
+}): IntentState {
+  if (isSettledOutside && !isTerminal(state)) return 'included'
+  if (state !== 'batched' || batch === undefined) return state
+  if (batch.state === 'reverted' || batch.state === 'dissolved') return 'submitted'
+  if (batch.state === 'included' || batch.state === 'finalized') return batch.isPaid ? batch.state : 'submitted'
+  return batch.state
 }
 
 /** A signature is alive while the chain would still take it: up to and including the second of its deadline. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { BatchState } from '../../core/batch.ts'
 import type { Batches, BatchRecord } from '../../core/ports/batches.ts'
-import { addressOf, hexOf, idOf, uuidOf } from './codec.ts'
+import { addressOf, hexOf, idOf, uuidAt, uuidOf } from './codec.ts'
 import { type Database, query } from './database.ts'
 
 export function createBatches(database: Database): Batches {
@@ -9,8 +9,8 @@ export function createBatches(database: Database): Batches {
     find: async (id) => {
       const uuid = uuidOf('sb', id)
       if (uuid === undefined) return undefined
-      const [batch, attempts] = await Promise.all([find(database, uuid), attemptsOf(database, uuid)])
-      return batch && { ...batch, attempts }
+      const batch = await find(database, uuid)
+      return batch && { ...batch, attempts: await attemptsOf(database, uuid, batch) }
     },
     isVisibleTo: async (id, appId) => {
       const uuid = uuidOf('sb', id)
@@ -71,13 +71,23 @@ async function find(database: Database, uuid: string): Promise<Omit<BatchRecord,
   )
 }
 
-/** Oldest first: ids sort by time. */
-async function attemptsOf(database: Database, uuid: string): Promise<BatchRecord['attempts']> {
+/** Clocks of two processes may disagree by as much. */
+const clockSkewMillisMax = 24 * 3600_000
+
+/** Oldest first: ids sort by time. A batch is broadcast after it was made and before it is final: no other days are opened. */
+async function attemptsOf(
+  database: Database,
+  uuid: string,
+  { createdAtMillis, finalizedAtMillis = Date.now() }: Omit<BatchRecord, 'attempts'>,
+): Promise<BatchRecord['attempts']> {
   type Row = { id: string; tx_hash: Buffer | null; state: string; max_fee_per_gas_wei: string; created_at: Date }
   const rows = await query(
     database,
     sql<Row>`
-      select id, tx_hash, state, max_fee_per_gas_wei, created_at from attempt where batch_id = ${uuid} order by id`,
+      select id, tx_hash, state, max_fee_per_gas_wei, created_at from attempt
+      where batch_id = ${uuid} and id >= ${uuidAt(createdAtMillis - clockSkewMillisMax)}
+        and id < ${uuidAt(finalizedAtMillis + clockSkewMillisMax)}
+      order by id`,
   )
   return rows.map((row) => ({
     id: idOf('at', row.id),
@@ -88,14 +98,26 @@ async function attemptsOf(database: Database, uuid: string): Promise<BatchRecord
   }))
 }
 
+/** Batch, payments, orders, one after the other: each statement names the ids that the one before it found, and opens their days only. */
 async function isVisibleTo(database: Database, uuid: string, appId: string): Promise<boolean> {
-  const [row] = await query(
+  const [span] = await query(
     database,
-    sql<{ is_visible: boolean }>`
-      select exists (
-        select from intent i left join payment_order o on o.id = i.order_id
-        where i.batch_id = ${uuid} and (i.app_id = ${appId} or o.app_id = ${appId})
-      ) as is_visible`,
+    sql<{ intent_low: string; intent_high: string }>`select intent_low, intent_high from batch where id = ${uuid}`,
   )
-  return row?.is_visible ?? false
+  if (span === undefined) return false
+  const [payments] = await query(
+    database,
+    sql<{ is_own: boolean | null; order_ids: readonly string[] | null }>`
+      select bool_or(app_id = ${appId}) as is_own,
+        array_agg(distinct order_id) filter (where order_id is not null) as order_ids
+      from intent where batch_id = ${uuid} and id between ${span.intent_low} and ${span.intent_high}`,
+  )
+  if (payments?.is_own) return true
+  if (!payments?.order_ids) return false
+  const [orders] = await query(
+    database,
+    sql<{ is_own: boolean }>`
+      select exists (select from payment_order where id = any(${payments.order_ids}::uuid[]) and app_id = ${appId}) as is_own`,
+  )
+  return orders?.is_own ?? false
 }

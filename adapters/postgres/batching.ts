@@ -1,46 +1,90 @@
 import { sql } from 'kysely'
 import type { Address } from 'viem'
-import type { Batching, NewBatch, Waiting, WaitingCancel, WaitingPayment } from '../../core/ports/batching.ts'
-import { addressOf, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
+import { deadlineAheadSecondsMax } from '../../core/config.ts'
+import type {
+  Batching,
+  NewBatch,
+  RecordRefusal,
+  Waiting,
+  WaitingCancel,
+  WaitingPayment,
+} from '../../core/ports/batching.ts'
+import { addressOf, bytes, hexOf, idOf, uuidAt, uuidOfOwn } from './codec.ts'
 import { type Database, inTransaction, query } from './database.ts'
+
+/** By how much the clocks that make ids may disagree, generously: it costs two more days to open. */
+const clockSkewMillisMax = 24 * 3600_000
+/** A payment waits until its deadline at most. */
+const waitMillisMax = deadlineAheadSecondsMax * 1_000 + clockSkewMillisMax
+/** More than a transaction carries (128 KiB of calldata): whether there are more changes no decision. */
+const countMaxDefault = 1_024
+/** Longest pause before a refused record is tried again. */
+const retryMillisMax = 300_000
+const cancelRetryMillisMin = 5_000
 
 export function createBatching(database: Database): Batching {
   return {
-    waiting: (chainId, vault) => waiting(database, chainId, vault),
+    waiting: (chainId, vault, countMax = countMaxDefault) => waiting(database, chainId, vault, countMax),
     payments: (chainId, vault, token, countMax) => payments(database, chainId, vault, token, countMax),
     cancels: (chainId, vault, token, countMax) => cancels(database, chainId, vault, token, countMax),
     create: (batch) => create(database, batch),
-    refuse: async (refusals) => {
-      const set = refusals.map((r) => ({ id: uuidOfOwn('pi', r.id), reason: r.reason, millis: r.retryAfterMillis }))
-      await sql`
-        update intent i
-        set refusals = refusals + 1, reason = r.reason, retry_at = now() + r.millis * interval '1 millisecond', updated_at = now()
-        from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(id uuid, reason text, millis integer)
-        where i.id = r.id and i.state = 'accepted'`.execute(database)
-    },
-    refuseCancels: async (ids) => {
-      await sql`
-        update cancellation set retry_at = now() + interval '5 seconds'
-        where intent_id = any(${ids.map((id) => uuidOfOwn('pi', id))}) and batch_id is null`.execute(database)
-    },
+    refuse: (refusals) => refuse(database, refusals),
+    refuseCancels: (ids) => refuseCancels(database, ids),
   }
 }
 
-async function waiting(database: Database, chainId: number, vault: Address): Promise<readonly Waiting[]> {
+/** Ids of all that may wait. As constants, so that Postgres plans, locks and reads these days and no other. */
+const isRecent = (id: 'i.id' | 'c.intent_id') => sql`
+  ${sql.ref(id)} >= ${uuidAt(Date.now() - waitMillisMax)} and ${sql.ref(id)} < ${uuidAt(Date.now() + clockSkewMillisMax)}`
+/** With a state and in the order of `retry_at`, the index `intent_waiting` serves it. */
+const isOpen = (chainId: number, vault: Address) => sql`
+  ${isRecent('i.id')} and i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.outside_block is null`
+/** A signature past its deadline only fails on chain. */
+const isDuePayment = sql`i.state = 'accepted' and i.retry_at <= now() and i.deadline >= ceil(extract(epoch from now()))::bigint`
+const isDueCancel = () => sql`
+  i.state = 'cancelling' and ${isRecent('c.intent_id')} and c.batch_id is null and c.retry_at <= now()
+  and c.deadline > extract(epoch from now())`
+
+/** Steps from token to token in the index instead of reading all that waits, and counts no further than `countMax`. */
+async function waiting(
+  database: Database,
+  chainId: number,
+  vault: Address,
+  countMax: number,
+): Promise<readonly Waiting[]> {
   type Row = { token: Buffer; payments: number; cancels: number; age_millis: number }
+  const open = isOpen(chainId, vault)
   const found = await query(
     database,
     sql<Row>`
-      select token, sum(payments)::bigint as payments, sum(cancels)::bigint as cancels,
-        (extract(epoch from now() - min(since)) * 1000)::bigint as age_millis
-      from (
-        select token, 1 as payments, 0 as cancels, updated_at as since from intent
-        where chain_id = ${chainId} and vault = ${bytes(vault)} and state = 'accepted' and retry_at <= now() and outside_block is null and deadline >= extract(epoch from now())
+      with recursive held as (
+        (select i.token::bytea from intent i
+          where ${open} and i.state in ('accepted', 'cancelling')
+          order by i.token limit 1)
         union all
-        select i.token, 0, 1, c.created_at from cancellation c join intent i on i.id = c.intent_id
-        where c.batch_id is null and c.retry_at <= now() and i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.state = 'cancelling'
-      ) as waiting
-      group by token`,
+        select next.token from held cross join lateral (
+          select i.token::bytea from intent i
+          where ${open} and i.state in ('accepted', 'cancelling') and i.token > held.token
+          order by i.token limit 1
+        ) as next
+      )
+      select held.token, p.count as payments, c.count as cancels,
+        (extract(epoch from now() - least(p.since, c.since)) * 1000)::bigint as age_millis
+      from held
+        cross join lateral (
+          select count(*), min(due.retry_at) as since from (
+            select i.retry_at from intent i where ${open} and i.token = held.token and ${isDuePayment}
+            order by i.retry_at, i.id limit ${countMax}
+          ) as due
+        ) as p
+        cross join lateral (
+          select count(*), min(due.created_at) as since from (
+            select c.created_at from intent i join cancellation c on c.intent_id = i.id
+            where ${open} and i.token = held.token and ${isDueCancel()}
+            order by i.retry_at, i.id limit ${countMax}
+          ) as due
+        ) as c
+      where p.count + c.count > 0`,
   )
   return found.map((row) => ({
     token: addressOf(row.token),
@@ -70,10 +114,9 @@ async function payments(
   const found = await query(
     database,
     sql<Row>`
-      select id, payer, payee, amount, nonce, deadline, order_ref, signature from intent
-      where chain_id = ${chainId} and vault = ${bytes(vault)} and token = ${bytes(token)}
-        and state = 'accepted' and retry_at <= now() and outside_block is null and deadline >= extract(epoch from now())
-      order by id limit ${countMax}`,
+      select i.id, i.payer, i.payee, i.amount, i.nonce, i.deadline, i.order_ref, i.signature from intent i
+      where ${isOpen(chainId, vault)} and i.token = ${bytes(token)} and ${isDuePayment}
+      order by i.retry_at, i.id limit ${countMax}`,
   )
   return found.map((row) => ({
     id: idOf('pi', row.id),
@@ -99,10 +142,9 @@ async function cancels(
   const found = await query(
     database,
     sql<Row>`
-      select i.id, i.payer, i.nonce, c.deadline, c.signature from cancellation c join intent i on i.id = c.intent_id
-      where c.batch_id is null and c.retry_at <= now() and c.deadline > extract(epoch from now())
-        and i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.token = ${bytes(token)} and i.state = 'cancelling'
-      order by i.id limit ${countMax}`,
+      select i.id, i.payer, i.nonce, c.deadline, c.signature from intent i join cancellation c on c.intent_id = i.id
+      where ${isOpen(chainId, vault)} and i.token = ${bytes(token)} and ${isDueCancel()}
+      order by i.retry_at, i.id limit ${countMax}`,
   )
   return found.map((row) => ({
     id: idOf('pi', row.id),
@@ -116,22 +158,27 @@ async function cancels(
 
 function create(database: Database, batch: NewBatch): Promise<'created' | 'raced'> {
   const batchUuid = uuidOfOwn('sb', batch.id)
+  const span = spanOf([...batch.paymentIds, ...batch.cancelIds].map((id) => uuidOfOwn('pi', id)))
   const numbered = (ids: readonly string[]) =>
     JSON.stringify(ids.map((id, index) => ({ id: uuidOfOwn('pi', id), index })))
 
   return inTransaction(database, async (tx) => {
     await sql`
-      insert into batch (id, chain_id, vault, token, state, anchor, payment_count, cancel_count, payload, gas_limit)
+      insert into batch (id, chain_id, vault, token, state, anchor, payment_count, cancel_count, intent_low, intent_high, payload, gas_limit)
       values (${batchUuid}, ${batch.chainId}, ${bytes(batch.vault)}, ${bytes(batch.token)}, 'batched', ${bytes(batch.anchor)},
-        ${batch.paymentIds.length}, ${batch.cancelIds.length}, ${bytes(batch.payload)}, ${batch.gasLimit})`.execute(tx)
+        ${batch.paymentIds.length}, ${batch.cancelIds.length}, ${span.low}, ${span.high}, ${bytes(batch.payload)}, ${batch.gasLimit})`.execute(
+      tx,
+    )
     const boundPayments = await sql`
       update intent i set state = 'batched', batch_id = ${batchUuid}, batch_index = r.index, reason = null, updated_at = now()
       from jsonb_to_recordset(${numbered(batch.paymentIds)}::jsonb) as r(id uuid, index integer)
-      where i.id = r.id and i.state = 'accepted' and i.outside_block is null`.execute(tx)
+      where i.id = r.id and i.id between ${span.low} and ${span.high} and i.state = 'accepted' and i.outside_block is null`.execute(
+      tx,
+    )
     const boundCancels = await sql`
       update cancellation c set batch_id = ${batchUuid}, batch_index = r.index
       from jsonb_to_recordset(${numbered(batch.cancelIds)}::jsonb) as r(id uuid, index integer)
-      where c.intent_id = r.id and c.batch_id is null`.execute(tx)
+      where c.intent_id = r.id and c.intent_id between ${span.low} and ${span.high} and c.batch_id is null`.execute(tx)
     const isWhole =
       boundPayments.numAffectedRows === BigInt(batch.paymentIds.length) &&
       boundCancels.numAffectedRows === BigInt(batch.cancelIds.length)
@@ -141,6 +188,35 @@ function create(database: Database, batch: NewBatch): Promise<'created' | 'raced
     if (error instanceof Raced) return 'raced' as const
     throw error
   })
+}
+
+/** Bounds for statements on these ids: from a set alone, Postgres cannot tell which days it needs. */
+function spanOf(uuids: readonly string[]): { readonly low: string; readonly high: string } {
+  const sorted = uuids.toSorted()
+  const [low, high] = [sorted[0], sorted.at(-1)]
+  if (low === undefined || high === undefined) throw new RangeError('a set of no records')
+  return { low, high }
+}
+
+/** Waits twice as long after every refusal, so that records that never pass make room for those that do. */
+async function refuse(database: Database, refusals: readonly RecordRefusal[]): Promise<void> {
+  if (refusals.length === 0) return
+  const set = refusals.map((r) => ({ id: uuidOfOwn('pi', r.id), reason: r.reason, millis: r.retryAfterMillis }))
+  const span = spanOf(set.map(({ id }) => id))
+  await sql`
+    update intent i set refusals = i.refusals + 1, reason = r.reason, updated_at = now(),
+      retry_at = now() + least(${retryMillisMax}, r.millis * 2 ^ least(i.refusals, 20)) * interval '1 millisecond'
+    from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(id uuid, reason text, millis integer)
+    where i.id = r.id and i.id between ${span.low} and ${span.high} and i.state = 'accepted'`.execute(database)
+}
+
+/** Waits as long as it has waited already, which doubles like the delay of a payment. */
+async function refuseCancels(database: Database, ids: readonly string[]): Promise<void> {
+  await sql`
+    update cancellation set retry_at = now() + least(
+      ${retryMillisMax} * interval '1 millisecond',
+      greatest(${cancelRetryMillisMin} * interval '1 millisecond', now() - created_at))
+    where intent_id = any(${ids.map((id) => uuidOfOwn('pi', id))}::uuid[]) and batch_id is null`.execute(database)
 }
 
 /** Rolls the DB transaction back: one of the records is no longer free. */

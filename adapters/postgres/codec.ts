@@ -24,6 +24,12 @@ export function uuidOfOwn(prefix: IdPrefix, id: string): string {
   return uuid
 }
 
+/** The lowest id that the millisecond can have: between two of these, Postgres opens only the days that lie there. */
+export function uuidAt(millis: number): string {
+  const hex = Math.max(0, Math.floor(millis)).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`
+}
+
 export function idOf(prefix: IdPrefix, uuid: string): string {
   return fromUUID(uuid, prefix)
 }

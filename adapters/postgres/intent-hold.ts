@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Hex } from 'viem'
 import { availableFloor } from '../../core/account.ts'
 import { decidePromise, type Promised } from '../../core/acknowledgement.ts'
 import { RelayError } from '../../core/errors.ts'
@@ -26,15 +27,19 @@ type Release = Parameters<Intents['release']>[0]
 type Reject = Parameters<Intents['reject']>[0]
 
 export function release(wiring: HoldWiring, hold: Release): Promise<HoldDecision> {
-  return decide(wiring.database, hold.id, 'accepted', async (tx, held) => {
+  return decide(wiring.database, hold.id, async (tx, held) => {
     if (held.row.chain_id !== hold.chain.chainId) throw new RangeError(`${hold.id} is on chain ${held.row.chain_id}`)
+    // The same rule as at accept: a promise needs a signature that lives for a while.
+    const deadline = BigInt(held.row.deadline)
+    if (deadline < BigInt(hold.nowSeconds + hold.chain.promise.deadlineSecondsMin))
+      return { outcome: 'expired', deadline }
     const tree = await signTree(wiring.acknowledger, {
       id: wiring.newId('ak'),
       chainId: hold.chain.chainId,
       acknowledgements: [
         {
           paymentDigest: hexOf(held.row.digest),
-          orderHash: held.row.order_hash === null ? zeroHash : hexOf(held.row.order_hash),
+          orderHash: await orderHashOf(tx, held.row),
           fee: 0n,
           acceptedAt: BigInt(hold.nowSeconds),
           ...(await promiseNow(tx, held, hold)),
@@ -50,11 +55,12 @@ export function release(wiring: HoldWiring, hold: Release): Promise<HoldDecision
         acknowledgement_id = ${uuidOfOwn('ak', tree.id)}, acknowledgement_index = 0, retry_at = now(), updated_at = now()
       where id = ${held.row.id}`.execute(tx)
     await storeOpLog(tx, wiring.newId('ol'), 'hold.release', hold)
+    return { outcome: 'decided', state: 'accepted' }
   })
 }
 
 export function reject(wiring: HoldWiring, hold: Reject): Promise<HoldDecision> {
-  return decide(wiring.database, hold.id, 'rejected', async (tx, { row }) => {
+  return decide(wiring.database, hold.id, async (tx, { row }) => {
     await sql`
       update intent set state = 'rejected', reason = 'rejected by an operator', updated_at = now()
       where id = ${row.id}`.execute(tx)
@@ -82,18 +88,17 @@ export function reject(wiring: HoldWiring, hold: Reject): Promise<HoldDecision> 
       },
     ])
     await storeOpLog(tx, wiring.newId('ol'), 'hold.reject', hold)
+    return { outcome: 'decided', state: 'rejected' }
   })
 }
 
-type Row = IntentRow & { readonly order_hash: Buffer | null }
-type Held = { readonly row: Row; readonly account: AccountRow & { readonly reserved: string } }
+type Held = { readonly row: IntentRow; readonly account: AccountRow & { readonly reserved: string } }
 
 /** Does `work` if the payment is on hold, under the locks of its account and itself, taken in the order that accept and finality use. */
 async function decide(
   database: Database,
   id: string,
-  state: 'accepted' | 'rejected',
-  work: (tx: DbTransaction, held: Held) => Promise<void>,
+  work: (tx: DbTransaction, held: Held) => Promise<HoldDecision>,
 ): Promise<HoldDecision> {
   const uuid = uuidOf('pi', id)
   if (uuid === undefined) return { outcome: 'not_found' }
@@ -105,23 +110,29 @@ async function decide(
       const before = await lockIntent(tx, uuid)
       if (before === undefined) return { outcome: 'not_found' }
       if (before !== 'held') return { outcome: 'not_held', state: before }
-      await work(tx, { row, account })
-      return { outcome: 'decided', state }
+      return work(tx, { row, account })
     }),
   )
 }
 
 /** What is signed never changes, so it is read before the locks: it says which account to lock. */
-async function find(tx: DbTransaction, uuid: string): Promise<Row | undefined> {
-  const [row] = await query(
-    tx,
-    sql<Row>`
-      select i.*, o.order_hash from intent i left join payment_order o on o.id = i.order_id where i.id = ${uuid}`,
-  )
+async function find(tx: DbTransaction, uuid: string): Promise<IntentRow | undefined> {
+  const [row] = await query(tx, sql<IntentRow>`select * from intent where id = ${uuid}`)
   return row
 }
 
-async function lockAccount(tx: DbTransaction, row: Row): Promise<Held['account']> {
+/** Not joined to the payment: by its own id, the order's day alone is opened. */
+async function orderHashOf(tx: DbTransaction, { order_id }: IntentRow): Promise<Hex> {
+  if (order_id === null) return zeroHash
+  const [order] = await query(
+    tx,
+    sql<{ order_hash: Buffer }>`select order_hash from payment_order where id = ${order_id}`,
+  )
+  if (order === undefined) throw new RelayError('internal', `the order ${order_id} of a held payment is gone`)
+  return hexOf(order.order_hash)
+}
+
+async function lockAccount(tx: DbTransaction, row: IntentRow): Promise<Held['account']> {
   const [account] = await query(
     tx,
     sql<Held['account']>`

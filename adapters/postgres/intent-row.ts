@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import type { IntentState } from '../../core/intent.ts'
+import type { BatchState } from '../../core/batch.ts'
+import { type IntentState, type OwnState, wireState } from '../../core/intent.ts'
 import type { Payment } from '../../core/protocol/typed-data.ts'
 import { addressOf, hexOf } from './codec.ts'
 import { type DbTransaction, query } from './database.ts'
@@ -33,13 +34,47 @@ export function paymentOf(row: IntentRow): Payment {
   }
 }
 
+/** What a row says of its payment's state, without its batch. */
+export type StateRow = {
+  readonly state: OwnState
+  readonly outside_block: number | null
+  readonly batch_id: string | null
+  readonly batch_index: number | null
+}
+
+/** What the row of a payment's batch adds; null if it is in none. */
+export type BatchStateRow = { readonly batch_state: BatchState | null; readonly is_paid: boolean | null }
+
+/** The columns of a `BatchStateRow`, from `batch b`. */
+export const batchState = (index: number | null) =>
+  sql`b.state as batch_state, get_bit(b.results, ${index}::integer) = 1 as is_paid`
+
+export function wireStateOf(row: StateRow, batch: BatchStateRow | undefined): IntentState {
+  return wireState({
+    state: row.state,
+    isSettledOutside: row.outside_block !== null,
+    batch: batch?.batch_state ? { state: batch.batch_state, isPaid: batch.is_paid ?? false } : undefined,
+  })
+}
+
 /**
  * Locks a payment until the DB transaction ends and tells its state as everybody sees it; undefined if there is none.
  * Batches take payments by an update of the same row: whoever is second sees what the first has made of it.
  */
 export async function lockIntent(tx: DbTransaction, uuid: string): Promise<IntentState | undefined> {
-  await sql`select from intent where id = ${uuid} for update`.execute(tx)
-  // A statement of its own: the one that waited for the lock would show the batch as it was before the wait.
-  const [row] = await query(tx, sql<{ wire_state: IntentState }>`select wire_state from intent_view where id = ${uuid}`)
-  return row?.wire_state
+  const [row] = await query(
+    tx,
+    sql<StateRow>`select state, outside_block, batch_id, batch_index from intent where id = ${uuid} for update`,
+  )
+  if (row === undefined) return undefined
+  // A statement of its own: one that waited for the lock would show the batch as it was before the wait, and a join
+  // would open every day of `batch`.
+  const [batch] =
+    row.batch_id === null
+      ? []
+      : await query(
+          tx,
+          sql<BatchStateRow>`select ${batchState(row.batch_index)} from batch b where b.id = ${row.batch_id}`,
+        )
+  return wireStateOf(row, batch)
 }

@@ -6,7 +6,7 @@ export type Waiting = {
   readonly token: Address
   readonly paymentCount: number
   readonly cancelCount: number
-  /** Since the oldest was accepted. */
+  /** Since the first of them was accepted or, once refused, is due again. */
   readonly oldestAgeMillis: number
 }
 export type WaitingPayment = SignedPayment & { readonly id: string }
@@ -26,12 +26,14 @@ export type NewBatch = {
   readonly cancelIds: readonly string[]
 }
 
+/** `retryAfterMillis`: the first delay. It doubles with every refusal of the record, up to five minutes. */
 export type RecordRefusal = { readonly id: string; readonly reason: string; readonly retryAfterMillis: number }
 
 /** What the batch stage needs of the books. */
 export type Batching = {
-  readonly waiting: (chainId: number, vault: Address) => Promise<readonly Waiting[]>
-  /** Oldest first. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. */
+  /** Counts up to `countMax` payments and as many cancels per token (default 1,024): more than a batch takes tell nothing. */
+  readonly waiting: (chainId: number, vault: Address, countMax?: number) => Promise<readonly Waiting[]>
+  /** Longest due first: what was refused queues behind the others. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. */
   readonly payments: (
     chainId: number,
     vault: Address,

@@ -31,6 +31,8 @@ export type HoldDecision =
   | { readonly outcome: 'decided'; readonly state: IntentState }
   | { readonly outcome: 'not_found' }
   | { readonly outcome: 'not_held'; readonly state: IntentState }
+  /** Too close to its deadline, or past it: a promise could not be kept. It ends as `expired` when that is final. */
+  | { readonly outcome: 'expired'; readonly deadline: bigint }
 
 export type CancelOutcome =
   | { readonly outcome: 'cancelling' }

@@ -9,7 +9,7 @@ export type OrderRecord = Order & {
 }
 
 export type Orders = {
-  /** @throws RelayError `internal` if payee and orderRef collide with another order: draw a new salt and try again. */
+  /** `collides`: another order of this payee has the same orderRef; nothing is stored. Draw a new salt and try again. */
   readonly create: (order: Order & { readonly salt: Hex }) => Promise<'stored' | 'collides'>
   readonly find: (id: string) => Promise<OrderRecord | undefined>
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type IntentState, intentStates, isDead, isLegalStep, isTerminal, steps } from '../../core/intent.ts'
+import type { BatchState } from '../../core/batch.ts'
+import { type IntentState, intentStates, isDead, isLegalStep, isTerminal, steps, wireState } from '../../core/intent.ts'
 
 const ends = ['finalized', 'rejected', 'failed', 'expired', 'cancelled'] as const
 
@@ -52,4 +53,36 @@ describe('the steps of a payment', () => {
 test('a signature lives through the second of its deadline and is dead in the next', () => {
   expect(isDead({ deadline: 100n, blockSeconds: 100n })).toBe(false)
   expect(isDead({ deadline: 100n, blockSeconds: 101n })).toBe(true)
+})
+
+describe('the state that everybody sees', () => {
+  const own = intentStates.filter((state) => state !== 'submitted' && state !== 'included')
+  const seen = (state: (typeof own)[number], batch?: readonly [BatchState, boolean], isSettledOutside = false) =>
+    wireState({ state, isSettledOutside, batch: batch && { state: batch[0], isPaid: batch[1] } })
+
+  test('is its own until it is batched, whatever its former batch does', () => {
+    for (const state of own.filter((each) => each !== 'batched')) {
+      expect(seen(state)).toBe(state)
+      expect(seen(state, ['finalized', true])).toBe(state)
+    }
+  })
+
+  test.each([
+    ['batched', false, 'batched'],
+    ['submitted', false, 'submitted'],
+    ['included', true, 'included'],
+    ['included', false, 'submitted'],
+    ['reverted', false, 'submitted'],
+    ['finalized', true, 'finalized'],
+    ['finalized', false, 'submitted'],
+    ['dissolved', false, 'submitted'],
+  ] as const)('in a batch that is %s, its record paid: %s, is %s', (batch, isPaid, state) => {
+    expect(seen('batched', [batch, isPaid])).toBe(state)
+  })
+
+  test('is included once somebody else settled it, unless it has ended', () => {
+    for (const state of own) {
+      expect(seen(state, ['submitted', false], true)).toBe(isTerminal(state) ? state : 'included')
+    }
+  })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { concat, type Hex, keccak256 } from 'viem'
 import { describe, expect, test } from 'vitest'
-import { merkleFold, merkleProof, merkleRoot } from '../../core/protocol/merkle.ts'
+import { merkleFold, merkleNodes, merkleProof, merkleRoot, siblingPlaces } from '../../core/protocol/merkle.ts'
 
 const leaf = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
@@ -71,4 +71,17 @@ describe('a tree', () => {
   test('without leaves is refused', () => {
     expect(() => merkleRoot([])).toThrow(RangeError)
   })
+})
+
+test('a path chosen from the stored nodes is the proof, whatever the number of leaves', () => {
+  fc.assert(
+    fc.property(leaves, (all) => {
+      const nodes = merkleNodes(all)
+      expect(nodes.at(-1)).toBe(merkleRoot(all))
+      for (const [index, each] of all.entries()) {
+        const path = siblingPlaces({ leafCount: all.length, index }).map((place) => nodes[place] ?? hashOf(0))
+        expect(merkleFold(each, path)).toBe(merkleRoot(all))
+      }
+    }),
+  )
 })

@@ -102,6 +102,20 @@ export function testIntents(name: string, books: Books): void {
       expect(await intents.find(payment.id)).toMatchObject({ acknowledgement: { guarantee: 'optimistic' } })
     })
 
+    test('are released while their signature lives long enough for a promise, and not a second less', async () => {
+      const payment = await held()
+      const { deadline } = payment.payment
+      const last = Number(deadline) - chain.promise.deadlineSecondsMin
+      for (const tooLate of [last + 1, Number(deadline) + 4_900]) {
+        expect(await intents.release({ ...releaseOf(payment), nowSeconds: tooLate })).toEqual({
+          outcome: 'expired',
+          deadline,
+        })
+      }
+      expect(await stateOf(payment)).toBe('held')
+      expect(await intents.release({ ...releaseOf(payment), nowSeconds: last })).toMatchObject({ outcome: 'decided' })
+    })
+
     test('are not released on another chain than their own', async () => {
       const payment = await held()
       await expect(intents.release({ ...releaseOf(payment), chain: otherChain })).rejects.toThrow(RangeError)

@@ -99,7 +99,7 @@ create table intent (
   order_id uuid,
   digest hash32 not null,
   signature bytea not null check (octet_length(signature) = 64),
-  -- Its own state until it is batched; from then on the batch's, see intent_view.
+  -- Its own state until it is batched; from then on the batch's, see wireState in core/intent.ts.
   state text not null check (state in ('held', 'accepted', 'rejected', 'batched', 'finalized', 'cancelling', 'cancelled', 'expired', 'failed')),
   -- Why it is held, cancelling or at a bad end.
   reason text,
@@ -121,7 +121,10 @@ create table intent (
   check (state <> 'batched' or batch_id is not null),
   check ((acknowledgement_id is null) = (guarantee is null))
 ) partition by range (id);
-create index intent_waiting on intent (chain_id, vault, token, retry_at) where state = 'accepted';
+-- In the order in which batches take them: longest due first, so that a record that was refused queues behind the others.
+-- Not by id alone, or Postgres walks the primary key past all that is settled. What is too late is skipped unread.
+create index intent_waiting on intent (chain_id, vault, token, state, retry_at, id, deadline)
+  where state in ('accepted', 'cancelling') and outside_block is null;
 create index intent_alive on intent (chain_id, vault, deadline) where state in ('accepted', 'held', 'cancelling');
 create index intent_outside on intent (chain_id, outside_block) where outside_block is not null;
 create index intent_in_batch on intent (batch_id, batch_index) where batch_id is not null;
@@ -144,12 +147,14 @@ create table intent_nonce (
   primary key (chain_id, vault, payer, token, nonce)
 ) partition by hash (chain_id, vault, payer);
 
--- One signature over a Merkle root per group commit; leaves in order, 32 bytes each.
+-- One signature over a Merkle root per group commit. `nodes`: the whole tree, level by level, leaves first, 32 bytes each,
+-- so that a read picks its path and hashes nothing.
 create table acknowledgement (
   id uuid primary key,
   chain_id bigint not null,
   root hash32 not null,
-  leaves bytea not null,
+  leaf_count integer not null check (leaf_count > 0),
+  nodes bytea not null,
   signature bytea not null,
   key_certificate jsonb not null
 ) partition by range (id);
@@ -164,7 +169,6 @@ create table cancellation (
   retry_at timestamptz not null default now(),
   created_at timestamptz not null default now()
 ) partition by hash (intent_id);
-create index cancellation_waiting on cancellation (intent_id) where batch_id is null;
 create index cancellation_in_batch on cancellation (batch_id) where batch_id is not null;
 
 create table batch (
@@ -176,6 +180,9 @@ create table batch (
   anchor hash32 not null,
   payment_count integer not null,
   cancel_count integer not null,
+  -- Lowest and highest id of its payments and of those that it cancels: what joins to them opens these days only.
+  intent_low uuid not null,
+  intent_high uuid not null,
   payload bytea not null,
   gas_limit bigint not null,
   -- A lane has bound an account nonce to it that is not lost.
@@ -188,7 +195,8 @@ create table batch (
   created_at timestamptz not null default now(),
   submitted_at timestamptz,
   included_at timestamptz,
-  finalized_at timestamptz
+  finalized_at timestamptz,
+  check (intent_low <= intent_high)
 ) partition by range (id);
 create index batch_open on batch (chain_id, state, id) where state in ('batched', 'submitted', 'included', 'reverted');
 
@@ -293,21 +301,6 @@ create table op_log (
   created_at timestamptz not null default now()
 );
 
--- A payment as everybody sees it: its own state until it is batched, then its batch's.
-create view intent_view as
-  select
-    i.*,
-    case
-      when i.outside_block is not null and i.state in ('held', 'accepted', 'batched', 'cancelling') then 'included'
-      when i.state <> 'batched' then i.state
-      when b.state = 'reverted' then 'submitted'
-      when b.state = 'included' and get_bit(b.results, i.batch_index) = 0 then 'submitted'
-      else b.state
-    end as wire_state,
-    coalesce(i.outside_tx, b.tx_hash) as settled_tx,
-    coalesce(i.outside_block, b.block_number) as settled_block
-  from intent i left join batch b on b.id = i.batch_id;
-
 do $$
 declare parent text;
 begin
@@ -318,25 +311,24 @@ begin
   end loop;
 end $$;
 
--- Day partitions: today's and those of the days ahead. Safe to call at any time, from any process.
-create function ensure_day_partitions(days_ahead integer) returns void language plpgsql as $$
+-- The day's partition of every table that grows with payments. Safe to call at any time, from any process.
+create function ensure_day_partition(day date) returns void language plpgsql as $$
 declare
   parent text;
-  day date;
-  lower_id uuid;
-  upper_id uuid;
+  lower_id uuid := (lpad(to_hex((extract(epoch from day) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
+  upper_id uuid := (lpad(to_hex((extract(epoch from day + 1) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
 begin
-  perform pg_advisory_xact_lock(hashtext('ensure_day_partitions'));
+  perform pg_advisory_xact_lock(hashtext('ensure_day_partition'));
   foreach parent in array array['payment_order', 'intent', 'acknowledgement', 'batch', 'attempt', 'ledger_entry'] loop
-    for offset_days in -1..days_ahead loop
-      day := (now() at time zone 'utc')::date + offset_days;
-      if to_regclass(parent || '_' || to_char(day, 'YYYYMMDD')) is null then
-        lower_id := (lpad(to_hex((extract(epoch from day) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
-        upper_id := (lpad(to_hex((extract(epoch from day + 1) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid;
-        execute format('create table %I partition of %I for values from (%L) to (%L)', parent || '_' || to_char(day, 'YYYYMMDD'), parent, lower_id, upper_id);
-      end if;
-    end loop;
+    if to_regclass(parent || '_' || to_char(day, 'YYYYMMDD')) is null then
+      execute format('create table %I partition of %I for values from (%L) to (%L)', parent || '_' || to_char(day, 'YYYYMMDD'), parent, lower_id, upper_id);
+    end if;
   end loop;
 end $$;
+
+-- Yesterday's, today's and those of the days ahead.
+create function ensure_day_partitions(days_ahead integer) returns void language sql as $$
+  select ensure_day_partition((now() at time zone 'utc')::date + ahead) from generate_series(-1, days_ahead) as ahead
+$$;
 
 select ensure_day_partitions(3);

@@ -1,0 +1,194 @@
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import { createBatches } from '../../adapters/postgres/batches.ts'
+import { createBatching } from '../../adapters/postgres/batching.ts'
+import { newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
+import { type Database, type DbTransaction, inTransaction } from '../../adapters/postgres/database.ts'
+import { lockIntent } from '../../adapters/postgres/intent-row.ts'
+import { createIntents } from '../../adapters/postgres/intents.ts'
+import { createOrders } from '../../adapters/postgres/orders.ts'
+import { zeroHash } from '../../core/protocol/typed-data.ts'
+import { admitOne, payerWith } from './books.ts'
+import { candidate, chain, holdAbove, nowSeconds, order, usdc } from './payments.ts'
+import { postgresBooks } from './postgres-books.ts'
+
+// A join or a set that Postgres cannot prune opens and locks every day there has ever been: then a hundred reads at once
+// run out of shared memory. Two months are enough to see it.
+const books = await postgresBooks()
+const { database, acknowledger, batch, include } = books
+await sql`
+  select ensure_day_partition((now() at time zone 'utc')::date - ago) from generate_series(2, 61) as ago`.execute(
+  database,
+)
+
+/**
+ * Day partitions, without their indexes, that `work` locked. It runs inside one DB transaction, so that its locks are
+ * still there to be counted; a transaction of its own becomes part of it.
+ */
+async function daysLocked(work: (database: Database) => Promise<unknown>): Promise<number> {
+  return inTransaction(database, async (tx) => {
+    await work(within(tx))
+    const { rows } = await sql<{ days: number }>`
+      select count(distinct c.relname) as days from pg_locks l join pg_class c on c.oid = l.relation
+      where l.pid = pg_backend_pid() and c.relkind = 'r' and c.relname ~ '_[0-9]{8}$'`.execute(tx)
+    return rows[0]?.days ?? Number.NaN
+  })
+}
+
+function within(tx: DbTransaction): Database {
+  return new Proxy(tx as Database, {
+    get: (target, name) => {
+      if (name === 'transaction') {
+        return () => ({ execute: (work: (inner: DbTransaction) => Promise<unknown>) => work(tx) })
+      }
+      const member = Reflect.get(target, name, target)
+      return typeof member === 'function' ? member.bind(target) : member
+    },
+  })
+}
+
+const accepted = async () => {
+  const wanted = order()
+  await books.orders.create(wanted)
+  const payment = candidate({
+    payer: await payerWith(books, 1_000n),
+    payee: wanted.payee,
+    orderRef: wanted.orderRef,
+  })
+  expect(await admitOne(books, payment)).toMatchObject({ outcome: 'accepted' })
+  return payment
+}
+const held = async () => {
+  const payment = candidate({ payer: await payerWith(books, 2n * holdAbove), amount: holdAbove + 1n })
+  expect(await admitOne(books, payment)).toMatchObject({ outcome: 'held' })
+  return payment
+}
+const settled = async () => {
+  const payment = await accepted()
+  const { id } = await batch([payment])
+  await include(id, '0x01')
+  return { payment, batchId: id }
+}
+const ofBooks = (on: Database) => ({
+  intents: createIntents({ database: on, acknowledger, newId }),
+  batching: createBatching(on),
+  batches: createBatches(on),
+  orders: createOrders(on),
+})
+const { chainId, vault } = chain
+const cancel = { signature: `0x${'07'.repeat(64)}`, deadline: BigInt(nowSeconds() + 600) } as const
+const operator = { operatorId: 'desk', note: undefined }
+
+/** Of each table by its id: one day. Of those that search what is recent: four days at most of one table, or of two. */
+const cases: readonly (readonly [string, number, () => Promise<(on: Database) => Promise<unknown>>])[] = [
+  [
+    'a read of a settled payment',
+    4,
+    async () => {
+      const { payment } = await settled()
+      return (on) => ofBooks(on).intents.find(payment.id)
+    },
+  ],
+  [
+    'a read of a payment on hold',
+    1,
+    async () => {
+      const { id } = await held()
+      return (on) => ofBooks(on).intents.find(id)
+    },
+  ],
+  [
+    'the lock of a payment',
+    2,
+    async () => {
+      const { payment } = await settled()
+      return (on) => lockIntent(on as DbTransaction, uuidOfOwn('pi', payment.id))
+    },
+  ],
+  [
+    'a cancel',
+    1,
+    async () => {
+      const { id } = await accepted()
+      return (on) => ofBooks(on).intents.cancel({ id, reason: 'payer', isConsented: true, cancel })
+    },
+  ],
+  [
+    'a release',
+    2,
+    async () => {
+      const { id } = await held()
+      return (on) => ofBooks(on).intents.release({ id, chain, nowSeconds: nowSeconds(), ...operator })
+    },
+  ],
+  [
+    'a rejection',
+    2,
+    async () => {
+      const { id } = await held()
+      return (on) => ofBooks(on).intents.reject({ id, ...operator })
+    },
+  ],
+  ['the count of what waits', 4, async () => (on) => ofBooks(on).batching.waiting(chainId, vault)],
+  ['the payments that wait', 4, async () => (on) => ofBooks(on).batching.payments(chainId, vault, usdc.address, 9)],
+  ['the cancels that wait', 4, async () => (on) => ofBooks(on).batching.cancels(chainId, vault, usdc.address, 9)],
+  [
+    'a refusal',
+    1,
+    async () => {
+      const { id } = await accepted()
+      return (on) => ofBooks(on).batching.refuse([{ id, reason: 'no_balance', retryAfterMillis: 1 }])
+    },
+  ],
+  [
+    'a new batch',
+    2,
+    async () => {
+      const { id } = await accepted()
+      const records = { paymentIds: [id], cancelIds: [] }
+      const payload = { anchor: zeroHash, payload: '0x01', gasLimit: 1n } as const
+      return (on) =>
+        ofBooks(on).batching.create({ id: newId('sb'), chainId, vault, token: usdc.address, ...payload, ...records })
+    },
+  ],
+  [
+    'a read of a batch',
+    4,
+    async () => {
+      const { batchId } = await settled()
+      return (on) => ofBooks(on).batches.find(batchId)
+    },
+  ],
+  [
+    'who may see a batch',
+    3,
+    async () => {
+      const { batchId } = await settled()
+      return (on) => ofBooks(on).batches.isVisibleTo(batchId, 'app-x')
+    },
+  ],
+  [
+    'a read of an order',
+    1,
+    async () => {
+      const wanted = order()
+      await books.orders.create(wanted)
+      return (on) => ofBooks(on).orders.find(wanted.id)
+    },
+  ],
+  ['a new order', 1, async () => (on) => ofBooks(on).orders.create(order())],
+]
+
+test.each(cases)('%s opens %i days at most', async (_name, daysMax, prepare) => {
+  const work = await prepare()
+  const days = await daysLocked(work)
+  expect(days).toBeGreaterThan(0)
+  expect(days).toBeLessThanOrEqual(daysMax)
+})
+
+test('a join by a column opens every day: what the bounds above are for', async () => {
+  const { payment } = await settled()
+  const joined = (on: Database) =>
+    sql`select from intent i join batch b on b.id = i.batch_id where i.id = ${uuidOfOwn('pi', payment.id)}`.execute(on)
+  expect(await daysLocked(joined)).toBeGreaterThan(60)
+})
