@@ -85,10 +85,7 @@ export function rejectHold({
   }
 }
 
-/** What may come of a decision; only a release can be too late. */
-type Decided = HoldDecision | { readonly outcome: 'expired'; readonly deadline: bigint }
-
-function checkDecided(decided: Decided, now: number): void {
+function checkDecided(decided: HoldDecision, now: number): void {
   if (decided.outcome === 'not_found') throw new RelayError('not_found', 'No such intent.')
   if (decided.outcome === 'not_held') {
     throw new RelayError('hold_not_open', `The intent is ${decided.state}.`, { fields: { state: decided.state } })

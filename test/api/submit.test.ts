@@ -131,7 +131,7 @@ describe('submit', () => {
     await world.depositFor(payer)
     const held = await world.post('/v1/intents', await sign(payer, holdAbove + 1n))
     const intents = { ...world.ports.intents, release: async () => ({ outcome: 'expired' as const, deadline: 17n }) }
-    const app = createApp({ ...world.ports, intents } as unknown as typeof world.ports)
+    const app = createApp({ ...world.ports, intents })
     const response = await app.request(`/v1/holds/${held.body.id}/release`, {
       method: 'POST',
       headers: { authorization: `Basic ${btoa('operator:op-secret')}`, 'idempotency-key': 'key-of-a-release-too-late' },
