@@ -7,7 +7,8 @@ import { hexSchema, NodeRefusal, quantitySchema, type Rpc } from './rpc.ts'
 /** What one tx may use at most. @see EIP-7825 */
 const txGasMax = '0x1000000'
 /** What geth, Hardhat, anvil and others say when a call does not fit. */
-const saysTooBig = /out of gas|gas required exceeds|exceeds.*gas (cap|limit|allowance)|intrinsic gas too (high|low)|oversized data/i
+const saysTooBig =
+  /out of gas|gas required exceeds|exceeds.*gas (cap|limit|allowance)|intrinsic gas too (high|low)|oversized data/i
 
 /**
  * Runs `settle(payload)` from the lane's address on the state of one block. `gasUsed` is what the node's binary search

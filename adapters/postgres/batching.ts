@@ -16,15 +16,13 @@ import { type Database, inTransaction, query } from './database.ts'
 const clockSkewMillisMax = 24 * 3600_000
 /** A payment waits until its deadline at most. */
 const waitMillisMax = deadlineAheadSecondsMax * 1_000 + clockSkewMillisMax
-/** More than a transaction carries (128 KiB of calldata): whether there are more changes no decision. */
-const countMaxDefault = 1_024
 /** Longest pause before a refused record is tried again. */
 const retryMillisMax = 300_000
 const cancelRetryMillisMin = 5_000
 
 export function createBatching(database: Database): Batching {
   return {
-    waiting: (chainId, vault, countMax = countMaxDefault) => waiting(database, chainId, vault, countMax),
+    waiting: (chainId, vault, countMax) => waiting(database, chainId, vault, countMax),
     payments: (chainId, vault, token, countMax) => payments(database, chainId, vault, token, countMax),
     cancels: (chainId, vault, token, countMax) => cancels(database, chainId, vault, token, countMax),
     create: (batch) => create(database, batch),

@@ -4,7 +4,7 @@ import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { Block } from '../../core/ports/chain.ts'
 import type { Confirmation, Confirmed, SentAttempt } from '../../core/ports/confirmation.ts'
 import { findChainView, lockChainView } from './chain-view.ts'
-import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
+import { addressOf, byteaText, bytes, hexOf, idOf } from './codec.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 import { include, settleOutside } from './inclusion.ts'
 

@@ -2,7 +2,9 @@ import { sql } from 'kysely'
 import type { Address } from 'viem'
 import { posted, voided } from '../../core/ledger.ts'
 import type { Block } from '../../core/ports/chain.ts'
+import type { OutsideSettlement } from '../../core/ports/confirmation.ts'
 import type { RefreshedAccount } from '../../core/ports/finalization.ts'
+import type { BatchSpan } from './batch-span.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf } from './codec.ts'
 import { type DbTransaction, query } from './database.ts'
 import { storeLedgerEntries } from './ledger.ts'
@@ -36,7 +38,11 @@ type Row = {
 const columns = sql`i.id, i.payer, i.payee, i.token, i.amount, i.batch_id`
 
 /** Settled by a transaction of somebody else: settled is settled. */
-export async function endSettledOutside(scope: Scope): Promise<readonly Ended[]> {
+export async function endSettledOutside(
+  scope: Scope,
+  outside: readonly OutsideSettlement[],
+): Promise<readonly Ended[]> {
+  if (outside.length === 0) return []
   const { tx, chainId, vault, block } = scope
   return endPaid(
     scope,
@@ -44,7 +50,8 @@ export async function endSettledOutside(scope: Scope): Promise<readonly Ended[]>
       tx,
       sql<Row>`
         update intent i set state = 'finalized', reason = null, updated_at = now()
-        where i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.outside_block <= ${block.number}
+        where i.id = any(array(select intent_id from intent_digest where digest = any(${outside.map((o) => bytes(o.digest))}::bytea[])))
+          and i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.outside_block <= ${block.number}
           and i.state in ('held', 'accepted', 'batched', 'cancelling')
         returning ${columns}, i.outside_tx as tx_hash`,
     ),
@@ -52,14 +59,14 @@ export async function endSettledOutside(scope: Scope): Promise<readonly Ended[]>
 }
 
 /** Payments of final batches: those whose bit is set are paid, without a write to their row; the others wait for another batch. */
-export async function settlePayments(scope: Scope, batchIds: readonly string[]): Promise<readonly Ended[]> {
+export async function settlePayments(scope: Scope, { ids, low, high }: BatchSpan): Promise<readonly Ended[]> {
   const { tx } = scope
   await sql`
     update intent i set state = 'accepted', batch_id = null, batch_index = null, refusals = i.refusals + 1,
       reason = case b.state when 'reverted' then 'batch_reverted' else 'record_refused' end,
       retry_at = now() + least(300, 2 ^ least(i.refusals, 8)) * interval '1 second', updated_at = now()
     from batch b
-    where b.id = any(${batchIds}::uuid[]) and i.batch_id = b.id and i.state = 'batched'
+    where b.id = any(${ids}::uuid[]) and i.batch_id = b.id and i.state = 'batched' and i.id between ${low} and ${high}
       and (b.results is null or get_bit(b.results, i.batch_index) = 0)`.execute(tx)
   return endPaid(
     scope,
@@ -67,7 +74,7 @@ export async function settlePayments(scope: Scope, batchIds: readonly string[]):
       tx,
       sql<Row>`
         select ${columns}, b.tx_hash from intent i join batch b on b.id = i.batch_id
-        where b.id = any(${batchIds}::uuid[]) and i.state = 'batched'`,
+        where b.id = any(${ids}::uuid[]) and i.state = 'batched' and i.id between ${low} and ${high}`,
     ),
   )
 }

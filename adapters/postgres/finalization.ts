@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Address } from 'viem'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { FinalBatch, Finality, Finalization } from '../../core/ports/finalization.ts'
+import { type BatchSpan, loadSpan, spanOf } from './batch-span.ts'
 import { findChainView, lockChainView } from './chain-view.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { retryContention } from './contention.ts'
@@ -69,37 +70,58 @@ async function batches(
     block_number: number
     tx_hash: Buffer
     results: Buffer
-    payers: Buffer[] | null
-    payees: { payee: string; total: string }[] | null
+    intent_low: string
+    intent_high: string
   }
   const found = await query(
     database,
     sql<Row>`
-      select b.id, b.token, b.state, b.block_number, b.tx_hash, coalesce(b.results, '') as results,
-        (select array_agg(distinct i.payer::bytea) from intent i
-          where i.batch_id = b.id
-            or i.id in (select c.intent_id from cancellation c where c.batch_id = b.id)) as payers,
-        (select jsonb_agg(jsonb_build_object('payee', encode(payee, 'hex'), 'total', total::text)) from (
-          select i.payee, sum(i.amount) as total from intent i
-          where i.batch_id = b.id and b.results is not null and get_bit(b.results, i.batch_index) = 1 group by i.payee
-        ) as paid) as payees
-      from batch b
-      where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.state in ('included', 'reverted') and b.block_number <= ${upTo}
-      order by b.block_number, b.id`,
+      select id, token, state, block_number, tx_hash, coalesce(results, '') as results, intent_low, intent_high from batch
+      where chain_id = ${chainId} and vault = ${bytes(vault)} and state in ('included', 'reverted') and block_number <= ${upTo}
+      order by block_number, id`,
   )
-  return found.map((row) => ({
-    id: idOf('sb', row.id),
-    token: addressOf(row.token),
-    state: row.state,
-    blockNumber: BigInt(row.block_number),
-    txHash: hexOf(row.tx_hash),
-    results: hexOf(row.results),
-    payers: (row.payers ?? []).map(addressOf),
-    payees: (row.payees ?? []).map(({ payee, total }) => ({
-      payee: addressOf(Buffer.from(payee, 'hex')),
-      total: BigInt(total),
-    })),
-  }))
+  const sums = await paymentSums(database, spanOf(found))
+  return found.map((row) => {
+    const theirs = sums.filter(({ batch_id }) => batch_id === row.id)
+    return {
+      id: idOf('sb', row.id),
+      token: addressOf(row.token),
+      state: row.state,
+      blockNumber: BigInt(row.block_number),
+      txHash: hexOf(row.tx_hash),
+      results: hexOf(row.results),
+      payers: theirs.map(({ payer }) => addressOf(payer)),
+      payees: totalsOf(theirs),
+    }
+  })
+}
+
+function totalsOf(sums: readonly { readonly payee: Buffer; readonly total: string | null }[]): FinalBatch['payees'] {
+  const totals = new Map<Address, bigint>()
+  for (const { payee, total } of sums) {
+    if (total === null) continue
+    const address = addressOf(payee)
+    totals.set(address, (totals.get(address) ?? 0n) + BigInt(total))
+  }
+  return [...totals].map(([payee, total]) => ({ payee, total }))
+}
+
+/** Who paid whom how much in these batches, and whose cancels they carried; a null total moved nothing. */
+async function paymentSums(database: Database, { ids, low, high }: BatchSpan) {
+  if (ids.length === 0) return []
+  return query(
+    database,
+    sql<{ batch_id: string; payer: Buffer; payee: Buffer; total: string | null }>`
+      select i.batch_id, i.payer, i.payee,
+        sum(i.amount) filter (where b.results is not null and get_bit(b.results, i.batch_index) = 1) as total
+      from intent i join batch b on b.id = i.batch_id
+      where i.batch_id = any(${ids}::uuid[]) and b.id = any(${ids}::uuid[]) and i.id between ${low} and ${high}
+      group by i.batch_id, i.payer, i.payee
+      union all
+      select c.batch_id, i.payer, i.payee, null
+      from cancellation c join intent i on i.id = c.intent_id
+      where c.batch_id = any(${ids}::uuid[]) and i.id between ${low} and ${high}`,
+  )
 }
 
 function apply(
@@ -117,10 +139,11 @@ function apply(
     const scope = { tx, chainId, vault, block: finality.block }
     await settleOutside(tx, chainId, vault, finality.outside)
     const ids = finality.batches.map((batch) => uuidOfOwn('sb', batch.id))
+    const span = await loadSpan(tx, ids)
     await dissolveUnassigned(scope)
     const ended: readonly Ended[] = [
-      ...(await endSettledOutside(scope)),
-      ...(await settlePayments(scope, ids)),
+      ...(await endSettledOutside(scope, finality.outside)),
+      ...(await settlePayments(scope, span)),
       ...(await settleCancels(scope, ids)),
       ...(await endDead(scope, deadCountMax)),
       ...(await endSpent(scope, finality.accounts)),

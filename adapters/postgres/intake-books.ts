@@ -88,17 +88,22 @@ async function lockOrders(tx: DbTransaction, candidates: readonly Candidate[]) {
     return [{ payee: byteaText(payment.payee), ref: byteaText(payment.orderRef) }]
   })
   if (named.length === 0) return []
+  // The ids first: given as constants, they name the days in which the orders lie.
+  const ids = await query(
+    tx,
+    sql<{ id: string }>`
+      select distinct coalesce(n.id, ref.order_id) as id
+      from jsonb_to_recordset(${JSON.stringify(named)}::jsonb) as n(id uuid, payee bytea, ref bytea)
+        left join order_ref ref on ref.payee = n.payee and ref.order_ref = n.ref
+      where coalesce(n.id, ref.order_id) is not null`,
+  )
+  if (ids.length === 0) return []
   const rows = await query(
     tx,
     sql<OrderRow>`
-      with named as (
-        select distinct coalesce(n.id, ref.order_id) as id
-        from jsonb_to_recordset(${JSON.stringify(named)}::jsonb) as n(id uuid, payee bytea, ref bytea)
-          left join order_ref ref on ref.payee = n.payee and ref.order_ref = n.ref
-      )
-      select o.* from named join payment_order o using (id)
-      order by o.id
-      for update of o`,
+      select * from payment_order where id = any(${ids.map(({ id }) => id)}::uuid[])
+      order by id
+      for update`,
   )
   return rows.map(orderOf)
 }

@@ -32,7 +32,7 @@ export type RecordRefusal = { readonly id: string; readonly reason: string; read
 /** What the batch stage needs of the books. */
 export type Batching = {
   /** Counts up to `countMax` payments and as many cancels per token (default 1,024): more than a batch takes tell nothing. */
-  readonly waiting: (chainId: number, vault: Address, countMax?: number) => Promise<readonly Waiting[]>
+  readonly waiting: (chainId: number, vault: Address, countMax: number) => Promise<readonly Waiting[]>
   /** Longest due first: what was refused queues behind the others. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. */
   readonly payments: (
     chainId: number,

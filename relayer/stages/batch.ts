@@ -12,7 +12,8 @@ export const batch: Stage = async (context) => {
   if ((await lanes.unassignedCount(config.chainId)) >= signers.length) return [{ stage: 'submit' }]
 
   const next: Next[] = []
-  for (const waiting of await batching.waiting(config.chainId, config.vault)) {
+  const countMax = paymentCountThatFits(config.batch)
+  for (const waiting of await batching.waiting(config.chainId, config.vault, countMax)) {
     const decision = decideClose({ ...waiting, limits: config.batch })
     if (decision.outcome === 'wait') next.push({ stage: 'batch', delayMillis: decision.millis })
     else next.push(...(await close(context, waiting.token)))

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppCredentials } from './system.ts'
 
 export type Answer<Body> =
@@ -30,10 +31,21 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
         : { isOk: false, status, problem: parsed as Problem, millis }
     },
     get: async <Body>(path: string): Promise<Body> => {
-      const response = await fetch(api + path, { headers: { authorization } })
+      const response = await getPatiently(api + path, { authorization })
       if (!response.ok) throw new Error(`GET ${path} was answered with ${response.status}: ${await response.text()}`)
       return (await response.json()) as Body
     },
+  }
+}
+
+const triesMax = 20
+
+/** Asks again while the API says that it cannot answer yet (503), as it tells its clients to. */
+async function getPatiently(url: string, headers: Record<string, string>): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    const response = await fetch(url, { headers })
+    if (response.status !== 503 || tries === triesMax) return response
+    await sleep(500)
   }
 }
 

@@ -104,7 +104,7 @@ describe('a node that answers nonsense', () => {
     expect(await honest.chain.send('0x02aa')).toEqual({ outcome: 'sent' })
   })
 
-  test('an empty list of logs is not believed at once of a block whose filter holds the vault', async () => {
+  test('an empty list of logs is not believed of a block whose filter holds the vault: its receipts decide', async () => {
     const log = {
       address: vault,
       topics: [hash],
@@ -114,11 +114,24 @@ describe('a node that answers nonsense', () => {
       transactionHash: hash,
       logIndex: '0x0',
     }
-    const { chain, asked } = await nodeThat(({ method }, time) =>
-      method === 'eth_getLogs' ? { result: time === 1 ? [] : [log] } : { result: block },
-    )
-    expect(await chain.events(head)).toEqual([])
-    expect(asked.map(({ method }) => method)).toEqual(['eth_getLogs', 'eth_getBlockByHash', 'eth_getLogs'])
+    const receipt = { blockHash: hash, logsBloom: block.logsBloom, logs: [log] }
+    const answers =
+      (shown: object | null) =>
+      ({ method }: { method: string }) => {
+        if (method === 'eth_getLogs') return { result: [] }
+        return { result: method === 'eth_getTransactionReceipt' ? shown : { ...block, transactions: [hash] } }
+      }
+    const honest = await nodeThat(answers(receipt))
+    expect(await honest.chain.events(head)).toEqual([])
+    expect(honest.asked.map(({ method }) => method)).toEqual([
+      'eth_getLogs',
+      'eth_getBlockByHash',
+      'eth_getTransactionReceipt',
+    ])
+    for (const shown of [null, { ...receipt, blockHash: block.parentHash }, { ...receipt, logsBloom: '0x00' }]) {
+      const { chain } = await nodeThat(answers(shown))
+      await expect(chain.events(head)).rejects.toThrow(ChainUnavailableError)
+    }
   })
 
   test('an empty list of logs of a block that the node no longer has is no answer', async () => {

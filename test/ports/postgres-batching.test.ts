@@ -27,7 +27,7 @@ const change = (id: string, columns: ReturnType<typeof sql>) =>
   sql`update intent set ${columns} where id = ${uuidOfOwn('pi', id)}`.execute(database)
 const due = async () => (await batching.payments(chainId, vault, usdc.address, 100)).map(({ id }) => id)
 const dueCancels = async () => (await batching.cancels(chainId, vault, usdc.address, 100)).map(({ id }) => id)
-const counts = async (countMax?: number) =>
+const counts = async (countMax = 1_024) =>
   new Map(
     (await batching.waiting(chainId, vault, countMax)).map((w) => [w.token, [w.paymentCount, w.cancelCount] as const]),
   )

@@ -129,7 +129,7 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
       return (on) => ofBooks(on).intents.reject({ id, ...operator })
     },
   ],
-  ['the count of what waits', 4, async () => (on) => ofBooks(on).batching.waiting(chainId, vault)],
+  ['the count of what waits', 4, async () => (on) => ofBooks(on).batching.waiting(chainId, vault, 1_024)],
   ['the payments that wait', 4, async () => (on) => ofBooks(on).batching.payments(chainId, vault, usdc.address, 9)],
   ['the cancels that wait', 4, async () => (on) => ofBooks(on).batching.cancels(chainId, vault, usdc.address, 9)],
   [
