@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Address, Hex } from 'viem'
+import type { Address } from 'viem'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { Block } from '../../core/ports/chain.ts'
 import type { Confirmation, Confirmed, SentAttempt } from '../../core/ports/confirmation.ts'

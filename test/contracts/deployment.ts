@@ -19,7 +19,7 @@ import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 
 export const relayerId = 7
 export const chainId = hardhat.id
-export const developmentMnemonic = 'test test test test test test test test test test test junk'
+const developmentMnemonic = 'test test test test test test test test test test test junk'
 
 const tokenAbi = [...erc20Abi, ...parseAbi(['function mint(address to, uint256 amount)'])] as const
 const accountAt = (addressIndex: number) => mnemonicToAccount(developmentMnemonic, { addressIndex })
