@@ -15,6 +15,7 @@ import { createIntake } from '../adapters/postgres/intake.ts'
 import { createIntents } from '../adapters/postgres/intents.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import { createOrders } from '../adapters/postgres/orders.ts'
+import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import { createApp } from './app.ts'
@@ -113,18 +114,4 @@ function closed(listening: Server): Promise<void> {
     // Connections that wait for a next request would hold up the end.
     listening.closeIdleConnections()
   })
-}
-
-function orExit<Value>(read: () => Value): Value {
-  try {
-    return read()
-  } catch (error) {
-    return exitWith(error)
-  }
-}
-
-/** For faults that the person at the terminal can mend: the sentence, without a stack. */
-function exitWith(error: unknown): never {
-  console.error(error instanceof Error ? error.message : error)
-  process.exit(1)
 }

@@ -13,6 +13,7 @@ import { createIdempotency } from '../adapters/postgres/idempotency.ts'
 import { createLanes } from '../adapters/postgres/lanes.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
+import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
 import type { ChainConfig } from '../core/config.ts'
 import type { Clock } from '../core/ports/clock.ts'
@@ -95,18 +96,4 @@ function laneSigner(signer: Signer): LaneSigner {
       return { rawTx: raw, hash }
     },
   }
-}
-
-function orExit<Value>(read: () => Value): Value {
-  try {
-    return read()
-  } catch (error) {
-    return exitWith(error)
-  }
-}
-
-/** For faults that the person at the terminal can mend: the sentence, without a stack. */
-function exitWith(error: unknown): never {
-  console.error(error instanceof Error ? error.message : error)
-  process.exit(1)
 }

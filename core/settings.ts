@@ -1,0 +1,29 @@
+import { z } from 'zod'
+
+/** A setting is missing or wrong. The message has one sentence per fault and quotes no value: some are secrets. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError'
+}
+
+/** Settings that every process of ours has. */
+export const commonSettings = {
+  /** Postgres: the system of record. */
+  DATABASE_URL: z.url(),
+  /** Wake-ups run on Redis if set, else on the same Postgres. */
+  REDIS_URL: z.url().optional(),
+  /** Path of the JSON file that lists the chains. @see core/config.ts */
+  ICE_CONFIG: z.string().min(1),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+} as const
+
+/** @param who begins the message: `The API`. @throws SettingsError */
+export function parseSettings<Schema extends z.ZodType>(
+  schema: Schema,
+  environment: object,
+  who: string,
+): z.output<Schema> {
+  const parsed = schema.safeParse(environment)
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.map(({ path, message }) => `- ${path.join('.')}: ${message}.`)
+  throw new SettingsError([`${who} cannot start; its environment has faults:`, ...faults].join('\n'))
+}
