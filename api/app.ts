@@ -20,6 +20,7 @@ import { readAccount, readAccountRoute } from './routes/accounts.ts'
 import { readBatch, readBatchRoute } from './routes/batches.ts'
 import { cancelIntent, cancelIntentRoute } from './routes/cancel.ts'
 import { documentation, showErrorIndex, showErrorPage, showStyle } from './routes/docs.ts'
+import { factsRoute, showFacts } from './routes/facts.ts'
 import { health, healthRoute, metricsRoute, ready, readyRoute, showMetrics } from './routes/health.ts'
 import { rejectHold, rejectHoldRoute, releaseHold, releaseHoldRoute } from './routes/holds.ts'
 import { readIntent, readIntentRoute, submit, submitRoute } from './routes/intents.ts'
@@ -73,6 +74,7 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.openapi(releaseHoldRoute, releaseHold(wiring))
   app.openapi(rejectHoldRoute, rejectHold(wiring))
 
+  app.openapi(factsRoute, showFacts(wiring))
   app.openapi(healthRoute, health)
   app.openapi(readyRoute, ready(wiring))
   app.openapi(metricsRoute, showMetrics(wiring))

@@ -67,6 +67,7 @@ releases.push(() => acknowledger.stop())
 const accounts = createAccounts(database)
 const app = createApp({
   config,
+  authority: authority.address,
   apps: createApps(database),
   idempotency: createIdempotency(database),
   orders: createOrders(database),

@@ -1,3 +1,4 @@
+import type { Address } from 'viem'
 import type { Config } from '../core/config.ts'
 import type { Accounts } from '../core/ports/accounts.ts'
 import type { Apps } from '../core/ports/apps.ts'
@@ -14,6 +15,8 @@ import type { Queue } from '../core/ports/queue.ts'
 /** Everything the API asks of the world. `main.ts` hands in the real ones. */
 export type ApiPorts = {
   readonly config: Config
+  /** Certifies this process's acknowledgement keys; the vault lists it. */
+  readonly authority: Address
   readonly apps: Apps
   readonly idempotency: Idempotency
   readonly orders: Orders

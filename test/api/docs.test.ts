@@ -4,15 +4,28 @@ import { describe, expect, test } from 'vitest'
 import { createApp } from '../../api/app.ts'
 import { outageOf } from '../../api/outage.ts'
 import type { ApiPorts } from '../../api/ports.ts'
+import { configSchema } from '../../core/config.ts'
 import { errors } from '../../core/errors.ts'
 import { ChainUnavailableError } from '../../core/ports/chain.ts'
 
+const chainJson = {
+  ...{ chainId: 31337, name: 'local', rpcUrl: 'http://127.0.0.1:8545', relayerId: 1, blockSeconds: 1 },
+  vault: '0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512',
+  finality: { rule: 'depth', depth: 2 },
+  tokens: [
+    {
+      address: '0x5FbDB2315678afecb367f032d93F642f64180aa3',
+      ...{ symbol: 'USDC', decimals: 6, scale: '1', amountMin: '1', amountMax: '1000', holdAbove: '1000' },
+    },
+  ],
+}
 const silent = () => undefined
+const log = { debug: silent, info: silent, warn: silent, error: silent }
 // Nothing behind these pages is asked, so nothing stands behind them.
 const app = createApp({
   config: { chains: [] },
   chains: new Map(),
-  log: { debug: silent, info: silent, warn: silent, error: silent },
+  log,
   isReady: async () => ({ notReady: { database: 'it does not answer' } }),
 } as unknown as ApiPorts)
 
@@ -34,6 +47,28 @@ describe('the documentation', () => {
     for (const [, name] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) {
       expect(document.components.schemas, name).toHaveProperty(name as string)
     }
+  })
+
+  test('tells everybody which authority certifies acknowledgement keys, and which vaults and tokens there are', async () => {
+    const [token] = chainJson.tokens
+    const { chains } = configSchema.parse({ chains: [chainJson] })
+    const authority = '0x90F79bf6EB2c4f870365E785982E1f101E93b906'
+    const withChain = createApp({ config: { chains }, authority, chains: new Map(), log } as unknown as ApiPorts)
+    const answer = await withChain.request('/.well-known/ice.json')
+    expect(await answer.json()).toMatchObject({
+      acknowledgementAuthority: authority,
+      chains: [
+        {
+          ...{
+            chainId: chainJson.chainId,
+            name: chainJson.name,
+            vault: chainJson.vault,
+            relayerId: chainJson.relayerId,
+          },
+          tokens: [{ address: token?.address, symbol: 'USDC', scale: '1', amountMax: '1000' }],
+        },
+      ],
+    })
   })
 
   test('names the states that an attempt really has', async () => {

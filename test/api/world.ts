@@ -85,7 +85,7 @@ export async function createWorld({
   const woken: number[] = []
   const evm = connectChain({ rpcUrl: node.rpcUrl, vault, log })
   const ports: ApiPorts = {
-    ...{ config, apps, clock, log, newId },
+    ...{ config, apps, clock, log, newId, authority: authority.address },
     idempotency: createIdempotency(database),
     orders: createOrders(database),
     accounts: createAccounts(database),

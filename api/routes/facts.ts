@@ -1,0 +1,56 @@
+import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
+import type { ApiEnv } from '../environment.ts'
+import type { ApiPorts } from '../ports.ts'
+import { example } from '../schemas/example.ts'
+import { answer } from '../schemas/fields.ts'
+
+const factsSchema = z
+  .object({
+    acknowledgementAuthority: answer.address(
+      'Certifies the short-lived keys that sign acknowledgements. Trust it because each vault says the same: acknowledgerOf(relayerId)',
+      example.payee,
+    ),
+    chains: z.array(
+      z.object({
+        chainId: z.int().meta({ example: example.chainId }),
+        name: z.string().meta({ example: 'hardhat' }),
+        vault: answer.address('Settlement contract, and verifyingContract of everything that is signed', example.vault),
+        relayerId: z.int().meta({ description: 'What a payer names when depositing', example: 1 }),
+        tokens: z.array(
+          z.object({
+            address: answer.address('ERC-20 contract', example.token),
+            symbol: z.string().meta({ example: 'USDC' }),
+            decimals: z.int().meta({ example: 6 }),
+            scale: z.string().meta({ description: 'Amounts are multiples of this many atomic units', example: '1' }),
+            amountMin: answer.amount('Smallest payment'),
+            amountMax: answer.amount('Largest payment'),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'Facts' })
+
+export const factsRoute = createRoute({
+  method: 'get',
+  path: '/.well-known/ice.json',
+  tags: ['Operations'],
+  security: [],
+  summary: 'What everybody may know: chains, vaults, tokens, keys',
+  responses: { 200: { description: 'The facts', content: { 'application/json': { schema: factsSchema } } } },
+})
+
+export function showFacts({
+  ports: { config, authority },
+}: {
+  ports: ApiPorts
+}): RouteHandler<typeof factsRoute, ApiEnv> {
+  const chains = config.chains.map(({ chainId, name, vault, relayerId, tokens }) => ({
+    ...{ chainId, name, vault, relayerId },
+    tokens: tokens.map(({ address, symbol, decimals, scale, amountMin, amountMax }) => ({
+      ...{ address, symbol, decimals },
+      ...{ scale: `${scale}`, amountMin: `${amountMin}`, amountMax: `${amountMax}` },
+    })),
+  }))
+  return (c) => c.json({ acknowledgementAuthority: authority, chains }, 200)
+}
