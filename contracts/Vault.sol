@@ -63,6 +63,12 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
         _;
     }
 
+    /// Events of tokens that anybody may invent would be work for everyone who follows the vault.
+    modifier onlyKnown(address token) {
+        if (tokenConfig[token].scale == 0) revert TokenUnknown(token);
+        _;
+    }
+
     modifier whenRunning() {
         if (paused()) revert IsPaused(block.timestamp, pausedUntil);
         _;
@@ -127,6 +133,10 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
             if (ack.acceptedAt < key.notBefore || ack.acceptedAt > key.notAfter) {
                 revert KeyOutOfPeriod(ack.acceptedAt, key.notBefore, key.notAfter);
             }
+            // Nothing but the key says when it accepted. Its payment's own time bounds what a key may still do after its end.
+            if (payment.deadline > ack.acceptedAt + DEADLINE_AHEAD_MAX) {
+                revert DeadlineTooFar(payment.deadline, ack.acceptedAt + DEADLINE_AHEAD_MAX);
+            }
             bytes32 root = MerkleProof.processProofCalldata(proof, TypedData.hash(ack));
             _requireSigner(_hashTypedDataV4(TypedData.hashRoot(root)), rootSignature, key.key);
             _requireSigner(_hashTypedDataV4(TypedData.hash(key)), keySignature, acknowledgerOf[key.relayerId]);
@@ -177,7 +187,7 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
         if (received != amount) revert DepositMismatch(received, amount);
     }
 
-    function requestWithdraw(address token, uint128 amount) external {
+    function requestWithdraw(address token, uint128 amount) external onlyKnown(token) {
         if (amount == 0) revert ZeroAmount();
         uint64 unlockAt = uint64(block.timestamp + WITHDRAW_DELAY);
         _withdrawals[msg.sender][token] = Withdrawal(amount, unlockAt);
@@ -191,6 +201,15 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
     }
 
     function withdraw(address token) external nonReentrant {
+        _withdraw(token, msg.sender);
+    }
+
+    function withdrawTo(address token, address to) external nonReentrant {
+        _requirePayable(to, token);
+        _withdraw(token, to);
+    }
+
+    function _withdraw(address token, address to) private {
         Withdrawal memory asked = _withdrawals[msg.sender][token];
         if (asked.unlockAt == 0) revert NoWithdrawal(msg.sender, token);
         if (block.timestamp < asked.unlockAt) revert TooEarly(block.timestamp, asked.unlockAt);
@@ -201,10 +220,15 @@ contract Vault is IVault, EIP712, Ownable2Step, ReentrancyGuardTransient {
         delete _withdrawals[msg.sender][token];
         _accounts[token][msg.sender] = word.withBalance(balance - amount);
         emit Withdrawn(msg.sender, token, amount);
-        if (amount > 0) IERC20(token).safeTransfer(msg.sender, amount);
+        if (amount > 0) IERC20(token).safeTransfer(to, amount);
     }
 
-    function setRelayer(address token, uint32 relayerId) external {
+    /// @dev Without an owner no sender could ever be added again, while the guardian may still remove the last one.
+    function renounceOwnership() public pure override {
+        revert OwnerNeeded();
+    }
+
+    function setRelayer(address token, uint32 relayerId) external onlyKnown(token) {
         AccountWord word = _accounts[token][msg.sender];
         uint32 bound = word.relayerId();
         if (bound == 0) {

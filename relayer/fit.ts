@@ -9,6 +9,8 @@ import type { StageContext } from './stage.ts'
 const roundsMax = 24
 /** Gas on top of the simulated figure: touching new slots may cost more in the block than it did in the simulation. */
 const gasHeadroomPercent = 20n
+/** And per payee: one who empties its wallet, or is blocked, meanwhile makes its payout that much dearer. */
+const gasPerPayee = 25_000n
 /** First delay of a refused record; it doubles with each refusal. */
 const retryAfterMillis = 3_000
 /** Reasons that hold for every record of every batch: no smaller batch would fare better. */
@@ -52,7 +54,8 @@ export async function fitToChain(context: StageContext, draft: Draft): Promise<F
         cancels = cancels.filter((cancel) => !refusedCancels.includes(cancel))
         continue
       }
-      const gasLimit = (simulation.gasUsed * (100n + gasHeadroomPercent)) / 100n
+      const payeeCount = new Set(payments.map(({ payee }) => payee)).size
+      const gasLimit = (simulation.gasUsed * (100n + gasHeadroomPercent)) / 100n + gasPerPayee * BigInt(payeeCount)
       if (gasLimit <= config.batch.gasMax) return { outcome: 'fits', ...draft, payments, cancels, payload, gasLimit }
     } else if (saysAllOfIt.test(simulation.reason)) {
       return { outcome: 'unsettleable', reason: simulation.reason }

@@ -17,6 +17,10 @@ export type OutsidePayment = {
   readonly blockNumber: bigint
 }
 
+export type Touched = { readonly payer: Address; readonly token: Address }
+/** `touched`: whose account words changed, by payments or by cancels. */
+export type Outside = { readonly payments: readonly OutsidePayment[]; readonly touched: readonly Touched[] }
+
 /**
  * Payments of a batch of our relayer id that we did not send (books restored from a backup, a key used elsewhere). Read
  * from its calldata, because the event carries only the result bits.
@@ -25,7 +29,7 @@ export type OutsidePayment = {
 async function readOutsideBatch(
   { chain, config }: StageContext,
   event: VaultEvent & { readonly name: 'BatchSettled' },
-): Promise<readonly OutsidePayment[]> {
+): Promise<Outside> {
   const { txHash, blockNumber, token } = event
   const transaction = await chain.transaction(txHash)
   if (transaction.outcome === 'absent') throw new ChainUnavailableError(`the tx ${txHash}, whose event it just showed`)
@@ -36,10 +40,10 @@ async function readOutsideBatch(
       `tx ${txHash} settled for relayer ${config.relayerId}, but its calldata is no batch of a listed token`,
     )
   }
-  const { payments } = decodeBatch(payload, scale)
+  const { payments, cancels } = decodeBatch(payload, scale)
   const results = decodeResults(event.results, event.paymentCount + event.cancelCount)
   const separator = domainSeparator(domainOf({ chainId: config.chainId, vault: config.vault }))
-  return payments
+  const settled = payments
     .filter((_, index) => results[index] === true)
     .map((payment) => ({
       digest: paymentDigest(separator, payment),
@@ -47,6 +51,8 @@ async function readOutsideBatch(
       payee: checksumAddress(payment.payee),
       ...{ token, amount: payment.amount, txHash, blockNumber },
     }))
+  const payers = [...payments, ...cancels].map(({ payer }) => ({ payer: checksumAddress(payer), token }))
+  return { payments: settled, touched: payers }
 }
 
 /** Everything in these events that was settled outside; `ownTxs` are the transactions of our own batches. */
@@ -54,12 +60,19 @@ export async function readOutside(
   context: StageContext,
   events: readonly VaultEvent[],
   ownTxs: ReadonlySet<Hex>,
-): Promise<readonly OutsidePayment[]> {
-  const found: OutsidePayment[] = []
+): Promise<Outside> {
+  const payments: OutsidePayment[] = []
+  const touched: Touched[] = []
   for (const event of events) {
-    if (event.name === 'OverdueSettled') found.push(event)
+    if (event.name === 'OverdueSettled') {
+      payments.push(event)
+      touched.push(event)
+    }
     const isOurs = event.name === 'BatchSettled' && event.relayerId === context.config.relayerId
-    if (isOurs && !ownTxs.has(event.txHash)) found.push(...(await readOutsideBatch(context, event)))
+    if (!isOurs || ownTxs.has(event.txHash)) continue
+    const batch = await readOutsideBatch(context, event)
+    payments.push(...batch.payments)
+    touched.push(...batch.touched)
   }
-  return found
+  return { payments, touched }
 }

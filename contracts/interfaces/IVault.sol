@@ -163,6 +163,10 @@ interface IVault is IERC5267 {
     /// @notice Pays the caller the requested amount, or the balance if that is less, once `unlockAt` has come. Always.
     function withdraw(address token) external;
 
+    /// @notice The same, to another address: for a payer whom the token blocks. Always.
+    /// @param to Not zero, the vault or the token
+    function withdrawTo(address token, address to) external;
+
     /// @notice Binds the caller's unbound account at once. For a bound one it asks for another relayer, effective
     /// through `applyRelayer` after `WITHDRAW_DELAY`; naming the bound relayer again drops that request. Always.
     function setRelayer(address token, uint32 relayerId) external;
@@ -284,6 +288,8 @@ interface IVault is IERC5267 {
     error KeyOutOfPeriod(uint256 acceptedAt, uint256 notBefore, uint256 notAfter);
     error DeadlinePassed(uint256 timestamp, uint256 deadline);
     error DeadlineTooFar(uint256 deadline, uint256 max);
+    /// @dev The vault is never left without an owner.
+    error OwnerNeeded();
     error NonceUsed(uint256 nonce, uint256 topNonce);
     error NonceTooFar(uint256 nonce, uint256 max);
     error BalanceShort(uint256 balance, uint256 amount);

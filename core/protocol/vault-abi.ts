@@ -29,6 +29,7 @@ export const vaultAbi = [
   { inputs: [{ name: 'sender', type: 'address' }], name: 'NotRelayer', type: 'error' },
   { inputs: [{ name: 'owner', type: 'address' }], name: 'OwnableInvalidOwner', type: 'error' },
   { inputs: [{ name: 'account', type: 'address' }], name: 'OwnableUnauthorizedAccount', type: 'error' },
+  { inputs: [], name: 'OwnerNeeded', type: 'error' },
   { inputs: [{ name: 'timestamp', type: 'uint256' }, { name: 'allowedAt', type: 'uint256' }], name: 'PauseTooSoon', type: 'error' },
   { inputs: [], name: 'ReentrancyGuardReentrantCall', type: 'error' },
   { inputs: [{ name: 'bound', type: 'uint32' }, { name: 'given', type: 'uint32' }], name: 'RelayerMismatch', type: 'error' },
@@ -97,7 +98,7 @@ export const vaultAbi = [
   { inputs: [], name: 'pendingOwner', outputs: [{ name: '', type: 'address' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ name: 'sender', type: 'address' }], name: 'relayerIdOf', outputs: [{ name: '', type: 'uint32' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ name: 'sender', type: 'address' }], name: 'removeRelayer', outputs: [], stateMutability: 'nonpayable', type: 'function' },
-  { inputs: [], name: 'renounceOwnership', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [], name: 'renounceOwnership', outputs: [], stateMutability: 'pure', type: 'function' },
   { inputs: [{ name: 'token', type: 'address' }, { name: 'amount', type: 'uint128' }], name: 'requestWithdraw', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: 'relayerId', type: 'uint32' }, { name: 'authority', type: 'address' }], name: 'setAcknowledger', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: 'newGuardian', type: 'address' }], name: 'setGuardian', outputs: [], stateMutability: 'nonpayable', type: 'function' },
@@ -108,4 +109,5 @@ export const vaultAbi = [
   { inputs: [{ name: 'newOwner', type: 'address' }], name: 'transferOwnership', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [], name: 'unpause', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: 'token', type: 'address' }], name: 'withdraw', outputs: [], stateMutability: 'nonpayable', type: 'function' },
+  { inputs: [{ name: 'token', type: 'address' }, { name: 'to', type: 'address' }], name: 'withdrawTo', outputs: [], stateMutability: 'nonpayable', type: 'function' },
 ] as const

@@ -1,3 +1,4 @@
+import { findToken } from '../../core/config.ts'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import { type Block, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
 import type { IncludedBatch, OutsideSettlement, RevertedBatch, SentAttempt } from '../../core/ports/confirmation.ts'
@@ -101,7 +102,9 @@ type Found = {
 
 async function match(context: StageContext, blocks: readonly Block[]): Promise<Found> {
   const { chain, config, confirmation } = context
-  const events = (await Promise.all(blocks.map((block) => chain.events(block)))).flat()
+  const all = (await Promise.all(blocks.map((block) => chain.events(block)))).flat()
+  // Of a token that we do not settle nothing is in our books.
+  const events = all.filter(({ token }) => findToken(config, token) !== undefined)
   const blockOf = new Map(blocks.map((block) => [block.hash, block]))
   const settled = events.filter((event) => event.name === 'BatchSettled' && event.relayerId === config.relayerId)
   const attempts = new Map(
@@ -115,7 +118,7 @@ async function match(context: StageContext, blocks: readonly Block[]): Promise<F
     if (attempt === undefined || block === undefined || event.name !== 'BatchSettled') continue
     included.push({ ...attempt, block, results: event.results, gasUsed: await gasUsed(context, event) })
   }
-  const outside = await readOutside(context, events, new Set(attempts.keys()))
+  const { payments: outside } = await readOutside(context, events, new Set(attempts.keys()))
   const reverted = await findReverted(context, blocks, new Set(included.map(({ batchId }) => batchId)))
   return { included, reverted, outside }
 }

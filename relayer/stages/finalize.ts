@@ -1,11 +1,12 @@
 import type { Address, Hex } from 'viem'
+import { findToken } from '../../core/config.ts'
 import { finalizedNumber } from '../../core/finality.ts'
 import { deposit, type LedgerEntry, payout, posted, withdrawal } from '../../core/ledger.ts'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import { type Block, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
 import type { IncludedBatch } from '../../core/ports/confirmation.ts'
 import type { FinalBatch, MoneyEntry, RefreshedAccount } from '../../core/ports/finalization.ts'
-import { type OutsidePayment, readOutside } from '../outside.ts'
+import { type OutsidePayment, readOutside, type Touched } from '../outside.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
 /** Blocks per step: their events are asked for at the same time. */
@@ -37,14 +38,19 @@ export const finalize: Stage = async (context) => {
   const theirs = await chain.blockByNumber(block.number)
   if (theirs.outcome === 'absent' || theirs.value.hash !== block.hash) return [{ stage: 'confirm' }]
 
-  const events = (await Promise.all(blocks.map((each) => chain.events(each)))).flat()
+  const all = (await Promise.all(blocks.map((each) => chain.events(each)))).flat()
+  // Of a token that we do not settle nothing is in our books.
+  const events = all.filter((event) => findToken(config, event.token) !== undefined)
   const batches = await finalization.batches(config.chainId, config.vault, upTo)
   const overlooked = await findOverlooked(context, blocks, events, batches)
   if (overlooked.length > 0) return includeLate(context, view, overlooked)
-  const outside = await readOutside(context, events, new Set(batches.map(({ txHash }) => txHash)))
+  const { payments: outside, touched: outsiders } = await readOutside(
+    context,
+    events,
+    new Set(batches.map(({ txHash }) => txHash)),
+  )
   const unknown = await finalization.unknown(outside.map(({ digest }) => digest))
-  const accounts = await readAccounts(context, block, [...touched(events, batches), ...outside])
-  const credited = creditedIn(events)
+  const accounts = await readAccounts(context, block, [...touched(events, batches), ...outsiders])
   const outcome = await finalization.apply(config.chainId, config.vault, view, {
     block,
     batches,
@@ -52,7 +58,7 @@ export const finalize: Stage = async (context) => {
     entries: [
       ...moved(events),
       ...outside.filter(({ digest }) => unknown.has(digest)).map((payment) => entryFor(posted(payment), payment)),
-      ...paidOut([...batches, ...paidOutside(outside)], credited),
+      ...paidOut(batches, outside, events),
     ],
     accounts,
   })
@@ -116,8 +122,6 @@ async function includeLate(
   return [{ stage: 'finalize' }]
 }
 
-type Touched = { readonly payer: Address; readonly token: Address }
-
 function touched(events: readonly VaultEvent[], batches: readonly FinalBatch[]): readonly Touched[] {
   return [
     ...events.flatMap((event) => ('payer' in event ? [{ payer: event.payer, token: event.token }] : [])),
@@ -149,12 +153,6 @@ async function readAccounts(
   return refreshed
 }
 
-/** Payees whom the token refused in a tx: their money stayed in the vault as a credit. */
-function creditedIn(events: readonly VaultEvent[]): ReadonlySet<string> {
-  return new Set(events.flatMap((event) => (event.name === 'Credited' ? [payeeIn(event.txHash, event.payee)] : [])))
-}
-const payeeIn = (txHash: Hex, payee: Address): string => `${txHash}:${payee}`
-
 /** Tokens that came into or left the vault other than by a payment. */
 function moved(events: readonly VaultEvent[]): readonly MoneyEntry[] {
   return events.flatMap((event): readonly MoneyEntry[] => {
@@ -165,23 +163,37 @@ function moved(events: readonly VaultEvent[]): readonly MoneyEntry[] {
   })
 }
 
-type Payouts = Pick<FinalBatch, 'token' | 'txHash' | 'blockNumber' | 'payees'> & { readonly id?: string }
-
-/** One transaction pays each payee once, whoever sent it. */
-function paidOutside(outside: readonly OutsidePayment[]): readonly Payouts[] {
-  return outside.map(({ token, txHash, blockNumber, payee, amount }) => ({
-    ...{ token, txHash, blockNumber },
-    payees: [{ payee, total: amount }],
-  }))
+type Payout = Pick<FinalBatch, 'token' | 'txHash' | 'blockNumber'> & {
+  readonly payee: Address
+  readonly amount: bigint
+  readonly batchId: string | undefined
 }
 
-/** What was sent to payees in the settling tx itself. */
-function paidOut(payouts: readonly Payouts[], credited: ReadonlySet<string>): readonly MoneyEntry[] {
-  return payouts.flatMap((each) =>
-    each.payees
-      .filter(({ payee }) => !credited.has(payeeIn(each.txHash, payee)))
-      .map(({ payee, total }) => ({ ...entryFor(payout({ payee, amount: total }), each), batchId: each.id })),
-  )
+/**
+ * What settling txs sent to payees: all that was paid to each, less what the vault kept as a credit because the token
+ * refused the payee or the sum was too small to send. One tx may settle, credit and pay the same payee several times.
+ */
+function paidOut(
+  batches: readonly FinalBatch[],
+  outside: readonly OutsidePayment[],
+  events: readonly VaultEvent[],
+): readonly MoneyEntry[] {
+  const payouts = new Map<string, Payout>()
+  const add = (more: Payout): void => {
+    const key = `${more.txHash}:${more.token}:${more.payee}`
+    const sofar = payouts.get(key)
+    payouts.set(key, sofar === undefined ? more : { ...sofar, amount: sofar.amount + more.amount })
+  }
+  for (const { id, token, txHash, blockNumber, payees } of batches) {
+    for (const { payee, total } of payees) add({ token, txHash, blockNumber, payee, amount: total, batchId: id })
+  }
+  for (const payment of outside) add({ ...payment, batchId: undefined })
+  for (const event of events) {
+    if (event.name === 'Credited') add({ ...event, amount: -event.amount, batchId: undefined })
+  }
+  return [...payouts.values()]
+    .filter(({ amount }) => amount > 0n)
+    .map((each) => ({ ...entryFor(payout(each), each), batchId: each.batchId }))
 }
 
 type Place = { readonly token: Address; readonly blockNumber: bigint; readonly txHash: Hex; readonly logIndex?: number }

@@ -319,6 +319,17 @@ contract SettleOverdueTest is VaultTest {
         IVault.Payment memory p = _payment(UNIT, 1);
         p.deadline = START + 601 + 12 hours + 1;
         Call memory c = _callFor(p);
+        c.ack.acceptedAt = START + 601;
+        _signAll(c);
+        _late();
+        _expect(abi.encodeWithSelector(IVault.DeadlineTooFar.selector, p.deadline, p.deadline - 1));
+        _settle(c);
+    }
+
+    function test_reverts_whenTheDeadlineIsMoreThan12HoursAfterItWasAccepted() public {
+        IVault.Payment memory p = _payment(UNIT, 1);
+        p.deadline = START + 12 hours + 1;
+        Call memory c = _callFor(p);
         _late();
         _expect(abi.encodeWithSelector(IVault.DeadlineTooFar.selector, p.deadline, p.deadline - 1));
         _settle(c);
