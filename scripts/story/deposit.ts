@@ -28,7 +28,10 @@ export async function deposit(scene: Scene, { say, tell }: StepLines): Promise<r
     }),
   )
   const block = receipts.reduce((high, receipt) => (receipt.blockNumber > high ? receipt.blockNumber : high), 0n)
-  tell(`${receipts.length} TP wallets deposit ${show(amount)} each into the vault, block ${block}`)
+  const gas = receipts.reduce((sum, { gasUsed }) => sum + gasUsed, 0n) / BigInt(receipts.length)
+  tell(
+    `${receipts.length} TP wallets deposit ${show(amount)} each into the vault, block ${block}, ${gas.toLocaleString('en')} gas each`,
+  )
 
   const payers = localAccounts.payers.map((account, index) => ({ account, deposited: (before[index] ?? 0n) + amount }))
   for (const { account, deposited } of payers) {
