@@ -2,7 +2,7 @@
  * The dependency rule: imports point inward. Type imports count, since they bind as much as values do.
  * Run by test/tidy.test.ts.
  */
-const ours = '^(adapters|api|contracts|core|relayer|scripts|test)/'
+const ours = '^(adapters|api|bench|contracts|core|relayer|scripts|test)/'
 
 /** No file matched by `from` may import one of our files, unless `except` allows it. */
 const only = (name, from, except, comment, fromExcept) => ({

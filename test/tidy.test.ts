@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { errors } from '../core/errors.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const codeFolders = ['adapters', 'api', 'contracts', 'core', 'relayer', 'scripts', 'test']
+const codeFolders = ['adapters', 'api', 'bench', 'contracts', 'core', 'relayer', 'scripts', 'test']
 const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md']
 
 /** Paths from the root, of every file below the folders. */
