@@ -3,6 +3,7 @@ import type { Address } from 'viem'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { Block } from '../../core/ports/chain.ts'
 import type { Confirmation, Confirmed, SentAttempt } from '../../core/ports/confirmation.ts'
+import { type BlockRow, blockOf } from './block-row.ts'
 import { findChainView, lockChainView } from './chain-view.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf } from './codec.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
@@ -34,13 +35,11 @@ async function start(database: Database, chainId: number, vault: Address, at: Bl
 }
 
 async function storedBlock(database: Database, chainId: number, number: bigint): Promise<Block | undefined> {
-  type Row = { number: number; hash: Buffer; parent_hash: Buffer; at: number }
   const [row] = await query(
     database,
-    sql<Row>`select number, hash, parent_hash, at from block where chain_id = ${chainId} and number = ${number}`,
+    sql<BlockRow>`select number, hash, parent_hash, at from block where chain_id = ${chainId} and number = ${number}`,
   )
-  if (row === undefined) return undefined
-  return { number: BigInt(row.number), hash: hexOf(row.hash), parentHash: hexOf(row.parent_hash), at: BigInt(row.at) }
+  return row && blockOf(row)
 }
 
 async function attempts(database: Database, condition: RawBuilder<unknown>): Promise<readonly SentAttempt[]> {

@@ -3,6 +3,7 @@ import type { Address } from 'viem'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { FinalBatch, Finality, Finalization } from '../../core/ports/finalization.ts'
 import { type BatchSpan, loadSpan, spanOf } from './batch-span.ts'
+import { type BlockRow, blockOf } from './block-row.ts'
 import { findChainView, lockChainView } from './chain-view.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { retryContention } from './contention.ts'
@@ -26,19 +27,13 @@ export function createFinalization(database: Database): Finalization {
   return {
     view: (chainId, vault) => findChainView(database, chainId, vault),
     storedBlocks: async (chainId, above, upTo) => {
-      type Row = { number: number; hash: Buffer; parent_hash: Buffer; at: number }
       const found = await query(
         database,
-        sql<Row>`
+        sql<BlockRow>`
           select number, hash, parent_hash, at from block
           where chain_id = ${chainId} and number > ${above} and number <= ${upTo} order by number`,
       )
-      return found.map((row) => ({
-        number: BigInt(row.number),
-        hash: hexOf(row.hash),
-        parentHash: hexOf(row.parent_hash),
-        at: BigInt(row.at),
-      }))
+      return found.map(blockOf)
     },
     batches: (chainId, vault, upTo) => batches(database, chainId, vault, upTo),
     unknown: async (digests) => {
