@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import { generatePrivateKey } from 'viem/accounts'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
+import { createSecrets } from '../adapters/crypto/secrets.ts'
 import { createAcknowledger } from '../adapters/evm/acknowledger.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { createLog } from '../adapters/log/pino.ts'
@@ -77,6 +78,7 @@ const app = createApp({
   batches: createBatches(database),
   chains,
   queue,
+  secrets: createSecrets(settings.SECRET_KEYS),
   clock,
   log,
   newId,

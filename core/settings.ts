@@ -5,6 +5,12 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError'
 }
 
+/** Keys of 32 bytes in hex, with 0x, separated by commas; at least one. */
+export const keysSchema = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{64}(,0x[0-9a-fA-F]{64})*$/, 'keys of 32 bytes in hex, with 0x, separated by commas')
+  .transform((text) => text.split(',') as [`0x${string}`, ...`0x${string}`[]])
+
 /** Settings that every process of ours has. */
 export const commonSettings = {
   /** Postgres: the system of record. */
@@ -13,6 +19,8 @@ export const commonSettings = {
   REDIS_URL: z.url().optional(),
   /** Path of the JSON file that lists the chains. @see core/config.ts */
   ICE_CONFIG: z.string().min(1),
+  /** Webhook and link secrets are derived from the first; what the others made stays good until they are removed. */
+  SECRET_KEYS: keysSchema,
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 } as const
 

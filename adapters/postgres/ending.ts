@@ -105,10 +105,10 @@ export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise
   const dissolved = await query(
     tx,
     sql<{ id: string }>`
-      update batch set state = 'dissolved', finalized_at = now()
+      select id from batch
       where chain_id = ${chainId} and vault = ${bytes(vault)} and state = 'batched' and not is_assigned
         and created_at < now() - interval '5 minutes'
-      returning id`,
+      order by id for update`,
   )
   const ids = dissolved.map(({ id }) => id)
   await sql`
@@ -116,6 +116,8 @@ export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise
     where batch_id = any(${ids}::uuid[]) and state = 'batched'`.execute(tx)
   await sql`
     update cancellation set batch_id = null, batch_index = null where batch_id = any(${ids}::uuid[])`.execute(tx)
+  // Last: a payment of a dissolved batch would pass for one that is on its way.
+  await sql`update batch set state = 'dissolved', finalized_at = now() where id = any(${ids}::uuid[])`.execute(tx)
 }
 
 /** The deadline has passed at the final block, so the signature is dead: only now is its end told. */

@@ -20,7 +20,13 @@ export type Home = {
 export type Memory = {
   readonly chain: 'hardhat' | 'anvil'
   readonly deployment: Deployment
-  readonly secrets: { readonly wallet: string; readonly merchant: string; readonly operator: string }
+  readonly secrets: {
+    readonly wallet: string
+    readonly merchant: string
+    readonly operator: string
+    /** 32 bytes in hex, from which the system derives its own secrets. */
+    readonly key: `0x${string}`
+  }
 }
 
 export async function openHome(data: string | undefined): Promise<Home> {
@@ -39,8 +45,9 @@ export async function openHome(data: string | undefined): Promise<Home> {
   }
 }
 
-export function newSecret(): string {
-  return randomBytes(32).toString('base64url')
+export function newSecrets(): Memory['secrets'] {
+  const secret = (): string => randomBytes(32).toString('base64url')
+  return { wallet: secret(), merchant: secret(), operator: secret(), key: `0x${randomBytes(32).toString('hex')}` }
 }
 
 async function makeWritable(path: string): Promise<string> {

@@ -15,7 +15,7 @@ import { StartError } from '../embedded/start-error.ts'
 import { localAccounts, privateKeyOf } from './accounts.ts'
 import { build } from './build.ts'
 import { type Deployment, deploy } from './deploy.ts'
-import { type Home, type Memory, newSecret } from './home.ts'
+import { type Home, type Memory, newSecrets } from './home.ts'
 import type { Options } from './options.ts'
 
 /** A whole ICE on this machine: real Postgres, chain, API and relayer, each a process of its own. */
@@ -63,7 +63,7 @@ export async function startSystem({
 
     onStep('the vault on the chain')
     const deployment = home.earlier?.deployment ?? (await deploy(chain))
-    const secrets = home.earlier?.secrets ?? { wallet: newSecret(), merchant: newSecret(), operator: newSecret() }
+    const secrets = home.earlier?.secrets ?? newSecrets()
     await home.remember({ chain: options.chain, deployment, secrets })
 
     const apps = {
@@ -78,6 +78,7 @@ export async function startSystem({
       ...process.env,
       DATABASE_URL: postgres.url,
       ICE_CONFIG: await writeConfig(home, chain.rpcUrl, options, deployment),
+      SECRET_KEYS: secrets.key,
     }
     const relayer = startNode({
       entry: pathOf('../../relayer/main.ts'),

@@ -43,6 +43,7 @@ beforeAll(async () => {
       LOG_LEVEL: 'warn',
     },
     ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
+    SECRET_KEYS: `0x${'5e'.repeat(32)}`,
   }
 })
 
@@ -109,6 +110,7 @@ describe('the API process', () => {
   test.each([
     [{ PORT: '65536' }, 'PORT'],
     [{ ACKNOWLEDGER_KEY: '0x12' }, 'ACKNOWLEDGER_KEY'],
+    [{ SECRET_KEYS: `0x${'5e'.repeat(32)},0x12` }, 'SECRET_KEYS'],
     [{ ACKNOWLEDGER_KEY_FILE: '/nowhere' }, 'either ACKNOWLEDGER_KEY or ACKNOWLEDGER_KEY_FILE'],
     [{ ICE_CONFIG: '/nowhere' }, 'cannot be read'],
     [{ DATABASE_URL: 'postgres://ice:hidden@127.0.0.1:1/ice' }, 'The database cannot be used'],

@@ -5,6 +5,7 @@ import { createTestClient, http, parseAbi } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { anvil } from 'viem/chains'
 import { afterAll } from 'vitest'
+import { createSecrets } from '../../adapters/crypto/secrets.ts'
 import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { connectChain } from '../../adapters/evm/chain.ts'
 import { createAccounts } from '../../adapters/postgres/accounts.ts'
@@ -94,6 +95,7 @@ export async function createWorld({
     batches: createBatches(database),
     chains: new Map([[chainId, evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
+    secrets: createSecrets([`0x${'5e'.repeat(32)}`]),
     isReady: async () => ({ notReady: {} }),
     ...replaced,
   }

@@ -79,7 +79,7 @@ const { chainId, vault } = chain
 const cancel = { signature: `0x${'07'.repeat(64)}`, deadline: BigInt(nowSeconds() + 600) } as const
 const operator = { operatorId: 'desk', note: undefined }
 
-/** Of each table by its id: one day. Of those that search what is recent: four days at most of one table, or of two. */
+/** Of each table by its id: one day, events of a changed state among them. Of those that search what is recent: four days at most of one table, or of two. */
 const cases: readonly (readonly [string, number, () => Promise<(on: Database) => Promise<unknown>>])[] = [
   [
     'a read of a settled payment',
@@ -107,7 +107,7 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
   ],
   [
     'a cancel',
-    1,
+    2,
     async () => {
       const { id } = await accepted()
       return (on) => ofBooks(on).intents.cancel({ id, reason: 'payer', isConsented: true, cancel })
@@ -115,7 +115,7 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
   ],
   [
     'a release',
-    2,
+    3,
     async () => {
       const { id } = await held()
       return (on) => ofBooks(on).intents.release({ id, chain, nowSeconds: nowSeconds(), ...operator })
@@ -123,7 +123,7 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
   ],
   [
     'a rejection',
-    2,
+    3,
     async () => {
       const { id } = await held()
       return (on) => ofBooks(on).intents.reject({ id, ...operator })
@@ -142,7 +142,7 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
   ],
   [
     'a new batch',
-    2,
+    3,
     async () => {
       const { id } = await accepted()
       const records = { paymentIds: [id], cancelIds: [] }
