@@ -5,7 +5,7 @@ import { type Refusal, refusal } from '../core/errors.ts'
 import { nowSeconds } from '../core/ports/clock.ts'
 import type { Admitted } from '../core/ports/intake.ts'
 import type { CompactSignature } from '../core/protocol/packed.ts'
-import { type Payment, paymentDigest } from '../core/protocol/typed-data.ts'
+import type { Payment } from '../core/protocol/typed-data.ts'
 import { screen } from '../core/screen.ts'
 import { type KnownChain, type KnownChains, refuseChain } from './chains.ts'
 import type { GroupCommit } from './group-commit.ts'
@@ -38,12 +38,12 @@ export function createAccept({
   chains,
   introduction,
   commits,
-  ports: { clock, newId, log },
+  ports: { signatures, clock, newId, log },
 }: {
   chains: KnownChains
   introduction: Introduction
   commits: GroupCommit<Candidate, Admitted>
-  ports: Pick<ApiPorts, 'clock' | 'newId' | 'log'>
+  ports: Pick<ApiPorts, 'signatures' | 'clock' | 'newId' | 'log'>
 }): Accept {
   return async (submissions, appId) => {
     const drafts = submissions.map(screenOne)
@@ -58,12 +58,13 @@ export function createAccept({
     if (known === undefined) return refuseChain(chainId, chains)
     const screened = screen({ chain: known.config, contract, payment, nowSeconds: nowSeconds(clock) })
     if (screened.outcome === 'refused') return screened
-    const digest = paymentDigest(known.separator, payment)
+    const digest = signatures.paymentDigest(known.separator, payment)
     return { outcome: 'ok', known, token: screened.token, payment, digest, submission }
   }
 
   async function checkAll(drafts: readonly Draft[]): Promise<readonly (Signed | Refusal)[]> {
     const checked = await checkSignatures(
+      signatures,
       drafts.map(({ digest, payment, submission }) => ({
         digest,
         signature: submission.signature,

@@ -3,6 +3,7 @@ import { generatePrivateKey } from 'viem/accounts'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
 import { createSecrets } from '../adapters/crypto/secrets.ts'
+import { createSignatures } from '../adapters/crypto/signatures.ts'
 import { createAcknowledger } from '../adapters/evm/acknowledger.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { createLog } from '../adapters/log/pino.ts'
@@ -52,7 +53,10 @@ const chains = new Map(
 )
 const authority = localSigner(settings.ACKNOWLEDGER_KEY)
 await checkVaults({ config, chains, authority: authority.address, log }).catch(exitWith)
-await proveSignatureCheck().catch(exitWith)
+const signatures = await createSignatures()
+orExit(() => proveSignatureCheck(signatures))
+if (signatures.engine !== 'native')
+  log.warn({}, 'Signatures are checked in JavaScript, some fifty times slower: secp256k1 has no binary here.')
 const queue = await createQueue({ connection, log, clock }).catch(exitWith)
 releases.push(() => queue.close())
 
@@ -79,6 +83,7 @@ const app = createApp({
   chains,
   queue,
   secrets: createSecrets(settings.SECRET_KEYS),
+  signatures,
   clock,
   log,
   newId,

@@ -12,6 +12,7 @@ import type { Log } from '../core/ports/log.ts'
 import type { Orders } from '../core/ports/orders.ts'
 import type { Queue } from '../core/ports/queue.ts'
 import type { Secrets } from '../core/ports/secrets.ts'
+import type { Signatures } from '../core/ports/signatures.ts'
 
 /** Everything the API asks of the world. `main.ts` hands in the real ones. */
 export type ApiPorts = {
@@ -29,6 +30,7 @@ export type ApiPorts = {
   readonly chains: ReadonlyMap<number, Chain>
   readonly queue: Pick<Queue, 'wake'>
   readonly secrets: Secrets
+  readonly signatures: Signatures
   readonly clock: Clock
   readonly log: Log
   /** A fresh intent id that sorts by time. */

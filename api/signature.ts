@@ -1,33 +1,45 @@
 import { setImmediate } from 'node:timers/promises'
-import { type Address, type Hex, recoverAddress } from 'viem'
+import { type Address, checksumAddress, type Hex } from 'viem'
 import { type Refusal, refusal } from '../core/errors.ts'
+import type { Signatures } from '../core/ports/signatures.ts'
 import type { CompactSignature } from '../core/protocol/packed.ts'
 import { parseSignature } from '../core/protocol/signature.ts'
 
 export type SignatureClaim = { readonly digest: Hex; readonly signature: Hex; readonly signer: Address }
 export type CheckedSignature = { readonly outcome: 'ok'; readonly signature: CompactSignature } | Refusal
 
-/** Checks between two breaths of the event loop: a batch of 500 must not hold up everybody else. */
-const checksPerTurnMax = 8
+/** A batch of 500 must not hold up everybody else: after that long the event loop may breathe. */
+const turnMillisMax = 5
 
 /** Whether `signer` signed `digest`, in canonical form. The result carries the 64-byte form that is stored and settled. */
-export async function checkSignature({ digest, signature, signer }: SignatureClaim): Promise<CheckedSignature> {
+export function checkSignature(
+  signatures: Signatures,
+  { digest, signature, signer }: SignatureClaim,
+): CheckedSignature {
   const parsed = parseSignature(signature)
   if (parsed.outcome === 'malformed') return refusal('signature_malformed', parsed.reason)
-  const recovered = await recover(digest, parsed.full)
+  const recovered = signatures.recover(digest, parsed.full)
   if (recovered === undefined) return refusal('signature_malformed', 'r is not on the curve: no key signed this')
-  if (recovered !== signer) {
-    return refusal('signature_mismatch', `${recovered} signed this, not ${signer}`, { expected: signer, recovered })
+  if (recovered !== signer.toLowerCase()) {
+    const other = checksumAddress(recovered)
+    return refusal('signature_mismatch', `${other} signed this, not ${signer}`, { expected: signer, recovered: other })
   }
   return { outcome: 'ok', signature: parsed.compact }
 }
 
 /** Each by itself, in order. */
-export async function checkSignatures(claims: readonly SignatureClaim[]): Promise<readonly CheckedSignature[]> {
+export async function checkSignatures(
+  signatures: Signatures,
+  claims: readonly SignatureClaim[],
+): Promise<readonly CheckedSignature[]> {
   const checked: CheckedSignature[] = []
-  for (const [index, claim] of claims.entries()) {
-    if (index > 0 && index % checksPerTurnMax === 0) await setImmediate()
-    checked.push(await checkSignature(claim))
+  let turnBegan = performance.now()
+  for (const claim of claims) {
+    if (performance.now() - turnBegan > turnMillisMax) {
+      await setImmediate()
+      turnBegan = performance.now()
+    }
+    checked.push(checkSignature(signatures, claim))
   }
   return checked
 }
@@ -42,24 +54,15 @@ const known = {
 const warmUpRounds = 50
 
 /**
- * Proves at start that signatures are checked rightly here, before any is trusted; it also fills the curve's tables and
- * lets the compiler see the code, so that the first payment is answered as fast as the thousandth.
+ * Proves at start that signatures are checked rightly here, before any is trusted; it also lets the compiler see the code,
+ * so that the first payment is answered as fast as the thousandth.
  * @throws Error if the known answer comes out wrong.
  */
-export async function proveSignatureCheck(): Promise<void> {
+export function proveSignatureCheck(signatures: Signatures): void {
   for (let round = 0; round < warmUpRounds; round++) {
-    const good = await checkSignature(known)
-    const bad = await checkSignature({ ...known, digest: `0x${'1ce1'.repeat(16)}` })
+    const good = checkSignature(signatures, known)
+    const bad = checkSignature(signatures, { ...known, digest: `0x${'1ce1'.repeat(16)}` })
     if (good.outcome !== 'ok' || bad.outcome !== 'refused')
-      throw new Error('The signature check gives a wrong answer here.')
-  }
-}
-
-async function recover(hash: Hex, signature: Hex): Promise<Address | undefined> {
-  try {
-    return await recoverAddress({ hash, signature })
-  } catch {
-    // The only inputs are 32 bytes and a canonical signature: what fails is that r is no x-coordinate of a point.
-    return undefined
+      throw new Error(`The ${signatures.engine} signature check gives a wrong answer here.`)
   }
 }

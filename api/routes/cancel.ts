@@ -4,6 +4,7 @@ import { RelayError } from '../../core/errors.ts'
 import type { App } from '../../core/ports/apps.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
 import type { IntentRecord } from '../../core/ports/intents.ts'
+import type { Signatures } from '../../core/ports/signatures.ts'
 import type { CompactSignature } from '../../core/protocol/packed.ts'
 import type { KnownChain, KnownChains } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
@@ -61,7 +62,7 @@ export const cancelIntentRoute = createRoute({
 })
 
 export function cancelIntent({
-  ports: { intents, clock },
+  ports: { intents, signatures, clock },
   chains,
   wakeBatch,
 }: {
@@ -82,8 +83,8 @@ export function cancelIntent({
     if (known === undefined) throw new RelayError('internal', `Chain ${record.chainId} is no longer configured.`)
 
     const isPromised = record.acknowledgement?.guarantee === 'collateralised'
-    const cancel = await checkCancel(known, record, body, { isRequired: isPromised, now: nowSeconds(clock) })
-    if (isPromised) await checkConsent(known, record, body)
+    const cancel = checkCancel(signatures, known, record, body, { isRequired: isPromised, now: nowSeconds(clock) })
+    if (isPromised) checkConsent(signatures, known, record, body)
 
     const reason = whoAsked(record, app)
     const outcome = await intents.cancel({ id: record.id, reason, isConsented: isPromised, cancel })
@@ -97,12 +98,13 @@ export function cancelIntent({
 }
 
 /** The payer's order to burn the nonce, checked; undefined if there is none and none is needed. */
-async function checkCancel(
+function checkCancel(
+  signatures: Signatures,
   { domain, config }: KnownChain,
   { payment }: IntentRecord,
   { signature, deadline }: CancelBody,
   { isRequired, now }: { isRequired: boolean; now: number },
-): Promise<{ readonly signature: CompactSignature; readonly deadline: bigint } | undefined> {
+): { readonly signature: CompactSignature; readonly deadline: bigint } | undefined {
   if (signature === undefined || deadline === undefined) {
     if (!isRequired) return undefined
     const proposed = BigInt(now + config.promise.prepareSeconds)
@@ -120,7 +122,7 @@ async function checkCancel(
     throw new RelayError('deadline_too_far', `deadline ${deadline} is after ${latest}`, { fields })
   }
   const { digest } = signableCancel(domain, { ...payment, deadline })
-  const checked = await checkSignature({ digest, signature, signer: payment.payer })
+  const checked = checkSignature(signatures, { digest, signature, signer: payment.payer })
   if (checked.outcome === 'refused') throw errorOf(checked)
   return { signature: checked.signature, deadline }
 }
@@ -129,17 +131,18 @@ async function checkCancel(
  * The promise was made to the payee's account, so its key alone can give it up. The app of the order cannot: any app may
  * register an order for any payee, also the one that submits for the payer.
  */
-async function checkConsent(
+function checkConsent(
+  signatures: Signatures,
   { domain }: KnownChain,
   { digest, payment }: IntentRecord,
   { consent }: CancelBody,
-): Promise<void> {
+): void {
   const signable = signableConsent(domain, digest)
   if (consent === undefined) {
     const detail = `${payment.payee} was promised this payment.`
     throw new RelayError('cancel_consent_required', detail, { fields: { typedData: signable.typedData } })
   }
-  const checked = await checkSignature({ digest: signable.digest, signature: consent, signer: payment.payee })
+  const checked = checkSignature(signatures, { digest: signable.digest, signature: consent, signer: payment.payee })
   if (checked.outcome === 'refused') throw errorOf(checked)
 }
 

@@ -6,6 +6,7 @@ import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 
 import { anvil } from 'viem/chains'
 import { afterAll } from 'vitest'
 import { createSecrets } from '../../adapters/crypto/secrets.ts'
+import { createSignatures } from '../../adapters/crypto/signatures.ts'
 import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { connectChain } from '../../adapters/evm/chain.ts'
 import { createAccounts } from '../../adapters/postgres/accounts.ts'
@@ -96,6 +97,7 @@ export async function createWorld({
     chains: new Map([[chainId, evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
     secrets: createSecrets([`0x${'5e'.repeat(32)}`]),
+    signatures: await createSignatures(),
     isReady: async () => ({ notReady: {} }),
     ...replaced,
   }
