@@ -49,7 +49,9 @@ await migrate(database).catch((error: Error) => exitWith(new Error(`The database
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
 const chains = new Map(
-  config.chains.map(({ chainId, rpcUrl, vault }) => [chainId, connectChain({ rpcUrl, vault, log })] as const),
+  config.chains.map(
+    ({ chainId, rpcUrls, vault }) => [chainId, connectChain({ chainId, rpcUrls, vault, log })] as const,
+  ),
 )
 const authority = localSigner(settings.ACKNOWLEDGER_KEY)
 await checkVaults({ config, chains, authority: authority.address, log }).catch(exitWith)

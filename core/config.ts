@@ -39,7 +39,8 @@ const chainSchema = z
   .strictObject({
     chainId: countSchema,
     name: z.string().min(1),
-    rpcUrl: z.url(),
+    /** Nodes of the chain, the preferred one first. */
+    rpcUrls: z.array(z.url()).min(1),
     vault: addressSchema,
     relayerId: countSchema.max(2 ** 32 - 1),
     blockSeconds: z.number().positive(),

@@ -67,7 +67,7 @@ async function stop(): Promise<void> {
 }
 
 async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
-  const chain = connectChain({ rpcUrl: chainConfig.rpcUrl, vault: chainConfig.vault, log })
+  const chain = connectChain({ ...chainConfig, log })
   const senders = signers.map(({ address }) => address)
   const tokens = chainConfig.tokens.map(({ address }) => address)
   const facts = await chain.vaultFacts({ tokens, senders, relayerId: chainConfig.relayerId })

@@ -13,9 +13,10 @@ import { type Block, type Chain, ChainUnavailableError, type Found } from '../..
 import type { Log } from '../../core/ports/log.ts'
 import { addressSchema } from '../../core/protocol/schema.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
+import { connectEndpoints } from './endpoints.ts'
 import { readEvents } from './events.ts'
 import { readMarket } from './market.ts'
-import { connectRpc, countSchema, hexSchema, NodeRefusal, quantitySchema, wordSchema } from './rpc.ts'
+import { countSchema, hexSchema, NodeRefusal, quantitySchema, wordSchema } from './rpc.ts'
 import { send } from './send.ts'
 import { simulate } from './simulate.ts'
 
@@ -45,24 +46,27 @@ const receiptSchema = z.object({
 const transactionSchema = z.object({ to: addressSchema.nullish(), from: addressSchema, input: hexSchema })
 
 /**
- * A chain and its vault behind one JSON-RPC node. Reads of state name the block hash they are pinned to (EIP-1898), so
+ * A chain and its vault behind one or more JSON-RPC nodes. Reads of state name the block hash they are pinned to (EIP-1898), so
  * a reorg between two reads cannot mix two histories. Addresses come out in EIP-55.
  *
- * Transport failures of reads are asked again twice, 100 ms apart; a send is asked once. `timeoutMillisMax` bounds one
- * request (default 5000). @throws ChainUnavailableError from every method, when the node does not answer well-formed.
+ * Transport failures of reads are asked again twice, 100 ms apart; a send is asked once of each node until one answers.
+ * `timeoutMillisMax` bounds one request (default 5000). @throws ChainUnavailableError from every method, when the node does not answer well-formed.
  */
 export function connectChain({
-  rpcUrl,
+  chainId,
+  rpcUrls,
   vault,
   timeoutMillisMax = timeoutMillisDefault,
   log,
 }: {
-  readonly rpcUrl: string
+  readonly chainId: number
+  /** In the order of preference. */
+  readonly rpcUrls: readonly string[]
   readonly vault: Address
   readonly timeoutMillisMax?: number
   readonly log: Log
 }): Chain {
-  const rpc = connectRpc({ rpcUrl, timeoutMillisMax })
+  const rpc = connectEndpoints({ chainId, rpcUrls, timeoutMillisMax, log })
 
   async function blockAt(method: string, at: string): Promise<Found<Block>> {
     return found(await rpc.ask(method, [at, false], blockSchema.nullable()))

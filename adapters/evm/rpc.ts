@@ -2,10 +2,6 @@ import { type Hex, HttpRequestError, http, RpcRequestError, TimeoutError } from 
 import { z } from 'zod'
 import { ChainUnavailableError } from '../../core/ports/chain.ts'
 
-/** Transport failures of a read are asked again this often; an answer, even an error answer, never is. */
-const readRetryMax = 2
-const readRetryMillis = 100
-
 /** The node answered, and its answer is an error: `code`, `message` and `revertData` are the node's own words. */
 export class NodeRefusal extends Error {
   readonly code: number
@@ -19,58 +15,48 @@ export class NodeRefusal extends Error {
   }
 }
 
-/** One node over JSON-RPC. Whatever is not a well-formed answer throws ChainUnavailableError. */
+/** JSON-RPC. Whatever is not a well-formed answer throws ChainUnavailableError. */
 export type Rpc = {
   /** @throws ChainUnavailableError also when the node answers with an error. */
   readonly ask: <T>(method: string, params: readonly unknown[], answer: z.ZodType<T>) => Promise<T>
-  /** As `ask`, but the node's error answer is an outcome, and it is asked only once: for sends and simulations. */
+  /** As `ask`, but the node's error answer is an outcome, and no node is asked twice: for sends and simulations. */
   readonly attempt: <T>(method: string, params: readonly unknown[], answer: z.ZodType<T>) => Promise<T | NodeRefusal>
 }
 
-export function connectRpc({ rpcUrl, timeoutMillisMax }: { rpcUrl: string; timeoutMillisMax: number }): Rpc {
+/** One node, asked once. */
+export function connectNode({
+  rpcUrl,
+  timeoutMillisMax,
+}: {
+  rpcUrl: string
+  timeoutMillisMax: number
+}): Rpc['attempt'] {
   const { request } = http(rpcUrl, { timeout: timeoutMillisMax, retryCount: 0 })({})
-
-  async function once(method: string, params: readonly unknown[]): Promise<{ value: unknown } | NodeRefusal> {
+  return async (method, params, answer) => {
+    let value: unknown
     try {
-      return { value: await request({ method, params }) }
+      value = await request({ method, params })
     } catch (error) {
       const refusal = findRefusal(error)
       if (refusal !== undefined) return refusal
-      throw error
+      throw new ChainUnavailableError(method, { cause: withoutUrl(error) })
     }
+    const parsed = answer.safeParse(value)
+    if (parsed.success) return parsed.data
+    throw new ChainUnavailableError(`malformed answer to ${method}`, { cause: parsed.error })
   }
+}
 
-  async function attempt<T>(method: string, params: readonly unknown[], answer: z.ZodType<T>, retriesLeft = 0) {
-    for (let left = retriesLeft; ; left--) {
-      try {
-        const reply = await once(method, params)
-        if (reply instanceof NodeRefusal) return reply
-        const parsed = answer.safeParse(reply.value)
-        if (parsed.success) return parsed.data
-        throw new ChainUnavailableError(`malformed answer to ${method}`, { cause: parsed.error })
-      } catch (error) {
-        if (error instanceof ChainUnavailableError) throw error
-        const isTransport = error instanceof HttpRequestError || error instanceof TimeoutError
-        if (!isTransport || left <= 0) throw new ChainUnavailableError(method, { cause: withoutUrl(error) })
-        await new Promise((resolve) => setTimeout(resolve, readRetryMillis))
-      }
-    }
-  }
-
-  return {
-    attempt,
-    ask: async (method, params, answer) => {
-      const reply = await attempt(method, params, answer, readRetryMax)
-      if (reply instanceof NodeRefusal) throw new ChainUnavailableError(`${method} was refused`, { cause: reply })
-      return reply
-    },
-  }
+/** The node was not reached, or broke off: another try, or another node, may get an answer. */
+export class TransportError extends Error {
+  override readonly name = 'TransportError'
 }
 
 /** viem's own message quotes the URL, which may hold an access key, and the request; only what went wrong is passed on. */
 function withoutUrl(error: unknown): Error {
-  if (error instanceof TimeoutError) return new Error('no answer in time')
-  if (error instanceof HttpRequestError) return new Error(`HTTP ${error.status ?? 'failed'}: ${reasonOf(error)}`)
+  if (error instanceof TimeoutError) return new TransportError('no answer in time')
+  if (error instanceof HttpRequestError)
+    return new TransportError(`HTTP ${error.status ?? 'failed'}: ${reasonOf(error)}`)
   return new Error(error instanceof Error ? error.name : typeof error)
 }
 

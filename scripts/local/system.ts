@@ -208,7 +208,7 @@ async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deplo
       {
         chainId,
         name: chain,
-        rpcUrl,
+        rpcUrls: [rpcUrl],
         vault,
         relayerId: deployment.relayerId,
         startBlock,

@@ -9,7 +9,7 @@ import { errors } from '../../core/errors.ts'
 import { ChainUnavailableError } from '../../core/ports/chain.ts'
 
 const chainJson = {
-  ...{ chainId: 31337, name: 'local', rpcUrl: 'http://127.0.0.1:8545', relayerId: 1, blockSeconds: 1 },
+  ...{ chainId: 31337, name: 'local', rpcUrls: ['http://127.0.0.1:8545'], relayerId: 1, blockSeconds: 1 },
   vault: '0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512',
   finality: { rule: 'depth', depth: 2 },
   tokens: [

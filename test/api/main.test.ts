@@ -28,7 +28,7 @@ beforeAll(async () => {
   const write = async (name: string, rpcUrl: string): Promise<string> => {
     const path = join(directory, name)
     const chain = {
-      ...{ chainId, name: 'anvil', rpcUrl, vault, relayerId, blockSeconds: 1, finality: { rule: 'tag' } },
+      ...{ chainId, name: 'anvil', rpcUrls: [rpcUrl], vault, relayerId, blockSeconds: 1, finality: { rule: 'tag' } },
       tokens: tokens.map((token) => ({ ...token, amountMin: '1', amountMax: '9', holdAbove: '9' })),
     }
     await writeFile(path, JSON.stringify({ chains: [chain] }))

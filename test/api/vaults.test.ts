@@ -10,7 +10,7 @@ const vault = `0x${'11'.repeat(20)}` as const
 const config = configSchema.parse({
   chains: [
     {
-      ...{ chainId: 31337, name: 'anvil', rpcUrl: 'http://127.0.0.1:1', vault, relayerId: 1, blockSeconds: 1 },
+      ...{ chainId: 31337, name: 'anvil', rpcUrls: ['http://127.0.0.1:1'], vault, relayerId: 1, blockSeconds: 1 },
       finality: { rule: 'tag' },
       tokens: [
         {

@@ -55,7 +55,7 @@ export async function createWorld({
   if (token === undefined || long === undefined) throw new Error('no token')
   const { chainId, vault, relayerId } = deployment
   const chain = {
-    ...{ chainId, name: 'anvil', rpcUrl: node.rpcUrl, vault, relayerId, startBlock: 0, blockSeconds: 1 },
+    ...{ chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault, relayerId, startBlock: 0, blockSeconds: 1 },
     finality: { rule: 'depth', depth: 0 },
     tokens: [
       { ...token, amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` },
@@ -85,7 +85,7 @@ export async function createWorld({
     await apps.put({ id: name, name, role, secretSha256: createHash('sha256').update(secret).digest() })
   }
   const woken: number[] = []
-  const evm = connectChain({ rpcUrl: node.rpcUrl, vault, log })
+  const evm = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault, log })
   const ports: ApiPorts = {
     ...{ config, apps, clock, log, newId, authority: authority.address },
     idempotency: createIdempotency(database),

@@ -18,7 +18,7 @@ export const longDollar = addressOf(0xd1)
 export const chainJson = {
   chainId: 31_337,
   name: 'test',
-  rpcUrl: 'http://127.0.0.1:8545',
+  rpcUrls: ['http://127.0.0.1:8545'],
   vault,
   relayerId: 1,
   blockSeconds: 1,

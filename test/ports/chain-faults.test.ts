@@ -32,6 +32,14 @@ type Answer =
 
 /** A node that lies, stalls and breaks off on demand, which no real one does: it stands in for exactly that. */
 async function nodeThat(answer: (asked: Asked, time: number) => Answer): Promise<{ chain: Chain; asked: Asked[] }> {
+  const { rpcUrl, asked } = await serverThat(answer)
+  return { chain: chainOn([rpcUrl]), asked }
+}
+
+const chainOn = (rpcUrls: readonly string[], log = silent): Chain =>
+  connectChain({ chainId: 31337, rpcUrls, vault, timeoutMillisMax: 300, log })
+
+async function serverThat(answer: (asked: Asked, time: number) => Answer): Promise<{ rpcUrl: string; asked: Asked[] }> {
   const asked: Asked[] = []
   const server = createServer(async (request, response) => {
     let body = ''
@@ -51,8 +59,7 @@ async function nodeThat(answer: (asked: Asked, time: number) => Answer): Promise
   })
   const address = server.address()
   const port = typeof address === 'object' ? address?.port : undefined
-  const rpcUrl = `http://127.0.0.1:${port}/v3/secret-access-key`
-  return { chain: connectChain({ rpcUrl, vault, timeoutMillisMax: 300, log: silent }), asked }
+  return { rpcUrl: `http://127.0.0.1:${port}/v3/secret-access-key`, asked }
 }
 
 describe('a node that fails', () => {
@@ -238,4 +245,99 @@ test.each([
   ['geth', 'txpool is full', 'refused'],
 ] as const)('%s: "%s" means %s', (_, message, outcome) => {
   expect(readRefusal(message).outcome).toBe(outcome)
+})
+
+describe('several nodes', () => {
+  type Node = Awaited<ReturnType<typeof serverThat>>
+  /** A node at block `height` of chain 31337, or of another one. */
+  const healthy = (height = 16, chainId = 31337) =>
+    serverThat(({ method }) => {
+      if (method === 'eth_chainId') return { result: `0x${chainId.toString(16)}` }
+      if (method === 'eth_blockNumber') return { result: `0x${height.toString(16)}` }
+      return { result: { ...block, number: `0x${height.toString(16)}` } }
+    })
+  const broken = (fault: 'silence' | 'cut' | 'text') => serverThat(() => fault)
+  const countOf = ({ asked }: Node, method: string) => asked.filter((each) => each.method === method).length
+  const heads = (node: Node) => countOf(node, 'eth_getBlockByNumber')
+
+  test('all is asked of the first while it answers', async () => {
+    const [first, second] = [await healthy(), await healthy()]
+    const chain = chainOn([first.rpcUrl, second.rpcUrl])
+    for (let round = 0; round < 5; round++) expect(await chain.head()).toEqual(head)
+    expect([heads(first), heads(second)]).toEqual([5, 0])
+  })
+
+  test.each(['silence', 'cut', 'text'] as const)('what meets %s goes to the next at once', async (fault) => {
+    const [first, second] = [await broken(fault), await healthy()]
+    expect(await chainOn([first.rpcUrl, second.rpcUrl]).head()).toEqual(head)
+    expect(heads(second)).toBe(1)
+  })
+
+  test('after three failures in a row the first is put aside, and said to be by its host alone', async () => {
+    const [first, second] = [await broken('cut'), await healthy()]
+    const said: unknown[] = []
+    const chain = chainOn([first.rpcUrl, second.rpcUrl], { ...silent, warn: (facts) => said.push(facts) })
+    for (let round = 0; round < 6; round++) await chain.head()
+    const asked = first.asked.length
+    for (let round = 0; round < 6; round++) await chain.head()
+    expect(first.asked.length).toBe(asked)
+    expect(said[0]).toMatchObject({ endpoint: new URL(first.rpcUrl).host, why: expect.stringContaining('HTTP failed') })
+    expect(inspect(said)).not.toContain('secret-access-key')
+  })
+
+  test('a node of another chain is never believed, not even for a block', async () => {
+    const [first, second] = [await healthy(99, 1), await healthy()]
+    expect(await chainOn([first.rpcUrl, second.rpcUrl]).head()).toEqual(head)
+    expect(heads(first)).toBe(0)
+  })
+
+  test('with nothing but nodes of another chain, there is no answer', async () => {
+    const [first, second] = [await healthy(99, 1), await healthy(99, 10)]
+    await expect(chainOn([first.rpcUrl, second.rpcUrl]).head()).rejects.toThrow(ChainUnavailableError)
+  })
+
+  test.each([
+    [4, true],
+    [3, false],
+  ])('a node %i blocks behind the other is put aside: %s', async (blocks, isAside) => {
+    const [first, second] = [await healthy(16 - blocks), await healthy(16)]
+    const said: unknown[] = []
+    const chain = chainOn([first.rpcUrl, second.rpcUrl], { ...silent, warn: (facts) => said.push(facts) })
+    await chain.head()
+    await expect.poll(() => [countOf(first, 'eth_blockNumber'), countOf(second, 'eth_blockNumber')]).toEqual([1, 1])
+    if (isAside) await expect.poll(() => said.length).toBe(1)
+    await chain.head()
+    expect([heads(first), heads(second)]).toEqual(isAside ? [1, 1] : [2, 0])
+  })
+
+  test('a block that one node does not know yet is read from one that does', async () => {
+    const unknown = { error: { code: -32000, message: 'header not found' } }
+    const first = await serverThat(({ method }) => (method === 'eth_chainId' ? { result: '0x7a69' } : unknown))
+    const second = await serverThat(({ method }) =>
+      method === 'eth_chainId' ? { result: '0x7a69' } : { result: `0x${'00'.repeat(31)}01` },
+    )
+    expect(await chainOn([first.rpcUrl, second.rpcUrl]).isPaused(hash)).toBe(true)
+  })
+
+  test('a tx that the first node did not take goes to the second, once each', async () => {
+    const sends = { result: keccak256('0x02aa') }
+    const first = await serverThat(({ method }) => (method === 'eth_chainId' ? { result: '0x7a69' } : 'cut'))
+    const second = await serverThat(({ method }) => (method === 'eth_chainId' ? { result: '0x7a69' } : sends))
+    expect(await chainOn([first.rpcUrl, second.rpcUrl]).send('0x02aa')).toEqual({ outcome: 'sent' })
+    expect([first, second].map((node) => countOf(node, 'eth_sendRawTransaction'))).toEqual([1, 1])
+  })
+
+  test('a refusal of a tx is an answer: it is not offered elsewhere', async () => {
+    const low = { error: { code: -32000, message: 'nonce too low' } }
+    const first = await serverThat(({ method }) => (method === 'eth_chainId' ? { result: '0x7a69' } : low))
+    const second = await healthy()
+    expect(await chainOn([first.rpcUrl, second.rpcUrl]).send('0x02aa')).toEqual({ outcome: 'nonce_too_low' })
+    expect(countOf(second, 'eth_sendRawTransaction')).toBe(0)
+  })
+
+  test('when all fail, all are tried, three rounds of them, and then there is no answer', async () => {
+    const nodes = [await broken('cut'), await broken('text')]
+    await expect(chainOn(nodes.map(({ rpcUrl }) => rpcUrl)).head()).rejects.toThrow(ChainUnavailableError)
+    for (const { asked } of nodes) expect(asked.length).toBeGreaterThanOrEqual(3)
+  })
 })

@@ -26,7 +26,7 @@ const unknownHash: Hex = `0x${'12'.repeat(32)}`
 export async function settle(node: Node) {
   const deployment = await deploy(node)
   const token = deployment.tokens[0]?.address ?? missing('a token')
-  const chain = connectChain({ rpcUrl: node.rpcUrl, vault: deployment.vault, log: silent })
+  const chain = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault: deployment.vault, log: silent })
   const foundBlock = async (hash: Hex): Promise<Block> => {
     const found = await chain.blockByHash(hash)
     return found.outcome === 'found' ? found.value : missing(`block ${hash}`)
@@ -103,7 +103,12 @@ export function testChain(
     })
 
     test('a vault that is not there is no answer, rather than an empty one', async () => {
-      const elsewhere = connectChain({ rpcUrl: node.rpcUrl, vault: payer.address, log: silent })
+      const elsewhere = connectChain({
+        chainId: node.chainId,
+        rpcUrls: [node.rpcUrl],
+        vault: payer.address,
+        log: silent,
+      })
       await expect(elsewhere.vaultFacts({ tokens: [], senders: [], relayerId: 1 })).rejects.toThrow(
         ChainUnavailableError,
       )

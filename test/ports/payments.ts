@@ -31,7 +31,7 @@ const chainOf = (chainId: number): ChainConfig => {
       {
         chainId,
         name: `local-${chainId}`,
-        rpcUrl: 'http://127.0.0.1:8545',
+        rpcUrls: ['http://127.0.0.1:8545'],
         vault: freshAddress(),
         relayerId: 7,
         blockSeconds: 1,

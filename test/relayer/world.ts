@@ -68,7 +68,7 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
   const [config] = configSchema.parse({
     chains: [
       {
-        ...{ chainId: node.chainId, name: 'anvil', rpcUrl: node.rpcUrl, vault: deployment.vault },
+        ...{ chainId: node.chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault: deployment.vault },
         ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
         tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
@@ -95,7 +95,7 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
   const intake = createIntake({ database, acknowledger, newId })
   const context: StageContext = {
     config,
-    chain: connectChain({ rpcUrl: node.rpcUrl, vault: config.vault, log }),
+    chain: connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault: config.vault, log }),
     signers: localAccounts.lanes.slice(0, 1).map((account) => {
       const signer = localSigner(privateKeyOf(account))
       return {
