@@ -29,12 +29,15 @@ export type GroupCommit<Item, Result> = {
 export function groupCommit<Item, Result>({
   commit,
   isOutage,
+  items: noun,
   limits = {},
 }: {
   /** Results in the order of the items. If it throws, nothing of the set is known to be committed. */
   commit: (items: readonly Item[]) => Promise<readonly Result[]>
   /** True for errors that every item would meet: then a failed set is not tried again in parts. */
   isOutage: (error: unknown) => boolean
+  /** What waits, for the message: `payments`. */
+  items: string
   limits?: { commitMax?: number; inFlightMax?: number; queueMax?: number }
 }): GroupCommit<Item, Result> {
   const max = { commitMax, inFlightMax, queueMax, ...limits }
@@ -73,7 +76,7 @@ export function groupCommit<Item, Result>({
   return {
     async submit(items) {
       if (waiting.length + items.length > max.queueMax) {
-        throw new RelayError('overloaded', `${waiting.length} payments are waiting, at most ${max.queueMax} may`, {
+        throw new RelayError('overloaded', `${waiting.length} ${noun} are waiting, at most ${max.queueMax} may`, {
           fields: { retryAfterSeconds: 1 },
         })
       }

@@ -17,6 +17,7 @@ export function commitIntents({
   wakeBatch: (chainId: number) => void
 }): GroupCommit<Candidate, Admitted> {
   return groupCommit({
+    items: 'payments',
     isOutage: (error) => outageOf(error) !== undefined,
     commit: async (candidates: readonly Candidate[]) => {
       const startedAt = performance.now()

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { RelayError } from '../../core/errors.ts'
+import type { IdempotentAnswer } from '../../core/ports/idempotency.ts'
 import type { ApiEnv } from '../environment.ts'
+import { type GroupCommit, groupCommit } from '../group-commit.ts'
+import { outageOf } from '../outage.ts'
 import type { ApiPorts } from '../ports.ts'
 
 const keyPattern = /^[\x21-\x7e]{16,128}$/
@@ -14,6 +17,17 @@ const lockSeconds = 60
  * give the key back, also one such refusal among many items. Whatever runs behind this is itself safe to repeat, so a lost answer never doubles an effect.
  */
 export function idempotent({ idempotency, log }: Pick<ApiPorts, 'idempotency' | 'log'>): MiddlewareHandler<ApiEnv> {
+  const isOutage = (error: unknown): boolean => outageOf(error) !== undefined
+  const begins = groupCommit({ items: 'requests', isOutage, commit: idempotency.begin })
+  const finishes = groupCommit({
+    items: 'answers',
+    isOutage,
+    commit: async (answers: readonly IdempotentAnswer[]) => {
+      await idempotency.finish(answers)
+      return answers
+    },
+  })
+
   return async (c, next) => {
     const claim = { appId: c.get('app').id, key: readKey(c.req.header('idempotency-key')) }
     const body = new Uint8Array(await c.req.arrayBuffer())
@@ -23,7 +37,7 @@ export function idempotent({ idempotency, log }: Pick<ApiPorts, 'idempotency' | 
     const about = `${claim.appId}\n${claim.key}\n`
     c.set('requestSha256', createHash('sha256').update(about).update(requestSha256).digest())
 
-    const begun = await idempotency.begin({ ...claim, requestSha256, lockSeconds })
+    const begun = await one(begins, { ...claim, requestSha256, lockSeconds })
     if (begun.outcome === 'replay') return replay(begun)
     if (begun.outcome === 'reused') {
       throw new RelayError('idempotency_key_reused', 'The first request with this key had another path or body.')
@@ -38,7 +52,7 @@ export function idempotent({ idempotency, log }: Pick<ApiPorts, 'idempotency' | 
     await next()
     const isKept = c.res.status < 500 && c.get('isRetryable') !== true
     try {
-      if (isKept) await idempotency.finish({ ...claim, status: c.res.status, body: await c.res.clone().text() })
+      if (isKept) await one(finishes, { ...claim, status: c.res.status, body: await c.res.clone().text() })
       else await idempotency.release(claim)
     } catch (error) {
       // The answer is true all the same; a retry repeats the work after `lockSeconds`, and that work is safe to repeat.
@@ -46,6 +60,13 @@ export function idempotent({ idempotency, log }: Pick<ApiPorts, 'idempotency' | 
     }
     return undefined
   }
+}
+
+/** Together with what others bring at the same moment. */
+async function one<Item, Result>(commits: GroupCommit<Item, Result>, item: Item): Promise<Result> {
+  const [settled] = await commits.submit([item])
+  if (settled?.status === 'fulfilled') return settled.value
+  throw settled?.reason
 }
 
 function readKey(header: string | undefined): string {

@@ -17,7 +17,7 @@ const never = () => false
 describe('group commit', () => {
   test('sends the first at once and gathers the rest while two are on their way', async () => {
     const { groups, commit } = slow()
-    const commits = groupCommit({ commit, isOutage: never })
+    const commits = groupCommit({ items: 'items', commit, isOutage: never })
     const answers = [1, 2, 3, 4, 5].map((item) => commits.submit([item]))
     expect(groups.map(({ items }) => items)).toEqual([[1], [2]])
     groups[0]?.finish()
@@ -30,14 +30,14 @@ describe('group commit', () => {
 
   test('never commits more than its limit at once', async () => {
     const { groups, commit } = slow()
-    const commits = groupCommit({ commit, isOutage: never, limits: { commitMax: 2 } })
+    const commits = groupCommit({ items: 'items', commit, isOutage: never, limits: { commitMax: 2 } })
     void commits.submit([1, 2, 3, 4, 5])
     expect(groups.map(({ items }) => items.length)).toEqual([2, 2])
   })
 
   test('refuses one more than the queue holds, before anything of it is committed', async () => {
     const { groups, commit } = slow()
-    const commits = groupCommit({ commit, isOutage: never, limits: { queueMax: 3, commitMax: 1 } })
+    const commits = groupCommit({ items: 'items', commit, isOutage: never, limits: { queueMax: 3, commitMax: 1 } })
     void commits.submit([1, 2, 3])
     void commits.submit([4, 5])
     expect(commits.waitingCount()).toBe(3)
@@ -50,7 +50,7 @@ describe('group commit', () => {
       if (items.includes(3)) throw new Error('poisoned')
       return items.map(String)
     }
-    const results = await groupCommit({ commit, isOutage: never }).submit([1, 2, 3, 4, 5])
+    const results = await groupCommit({ items: 'items', commit, isOutage: never }).submit([1, 2, 3, 4, 5])
     expect(results.map(({ status }) => status)).toEqual([
       'fulfilled',
       'fulfilled',
@@ -67,7 +67,7 @@ describe('group commit', () => {
       throw Object.assign(new Error('no more'), { code })
     }
     const isOutage = (error: unknown) => outageOf(error) !== undefined
-    const results = await groupCommit({ commit, isOutage }).submit([1, 2, 3])
+    const results = await groupCommit({ items: 'items', commit, isOutage }).submit([1, 2, 3])
     expect([calls, results.every(({ status }) => status === 'rejected')]).toEqual([1, true])
   })
 
@@ -77,7 +77,7 @@ describe('group commit', () => {
       calls++
       throw new Error('away')
     }
-    const results = await groupCommit({ commit, isOutage: () => true }).submit([1, 2, 3])
+    const results = await groupCommit({ items: 'items', commit, isOutage: () => true }).submit([1, 2, 3])
     expect([calls, results.every(({ status }) => status === 'rejected')]).toEqual([1, true])
   })
 })

@@ -116,7 +116,7 @@ describe('one key', () => {
   test('registers one order when two processes work on it at once', async () => {
     const key = randomUUID()
     const before = (await world.stored()) as { orders: number }
-    const idempotency = { ...world.ports.idempotency, begin: async () => ({ outcome: 'claimed' as const }) }
+    const idempotency = { ...world.ports.idempotency, begin: async () => [{ outcome: 'claimed' as const }] }
     const app = createApp({ ...world.ports, idempotency })
     const answers = await Promise.all(
       Array.from({ length: 10 }, async () => {

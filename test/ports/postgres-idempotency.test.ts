@@ -14,14 +14,14 @@ test('forgets answers that are older, and nothing that is younger', async () => 
     ['older', 24.1],
     ['younger', 23.9],
   ] as const) {
-    await idempotency.begin({ appId: 'app-f', key, requestSha256, lockSeconds: 1 })
-    await idempotency.finish({ appId: 'app-f', key, status: 200, body: key })
+    await idempotency.begin([{ appId: 'app-f', key, requestSha256, lockSeconds: 1 }])
+    await idempotency.finish([{ appId: 'app-f', key, status: 200, body: key }])
     await sql`update idempotency set created_at = now() - ${hours} * interval '1 hour' where key = ${key}`.execute(
       database,
     )
   }
   expect(await idempotency.forget(24)).toBe(1)
-  const begin = (key: string) => idempotency.begin({ appId: 'app-f', key, requestSha256, lockSeconds: 1 })
-  expect(await begin('older')).toEqual({ outcome: 'claimed' })
-  expect(await begin('younger')).toEqual({ outcome: 'replay', status: 200, body: 'younger' })
+  const begin = (key: string) => idempotency.begin([{ appId: 'app-f', key, requestSha256, lockSeconds: 1 }])
+  expect(await begin('older')).toEqual([{ outcome: 'claimed' }])
+  expect(await begin('younger')).toEqual([{ outcome: 'replay', status: 200, body: 'younger' }])
 })
