@@ -15,6 +15,7 @@ import { addressSchema } from '../../core/protocol/schema.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { readEvents } from './events.ts'
 import { readMarket } from './market.ts'
+import { readMined } from './mined.ts'
 import { connectRpc, countSchema, hexSchema, NodeRefusal, quantitySchema, wordSchema } from './rpc.ts'
 import { send } from './send.ts'
 import { simulate } from './simulate.ts'
@@ -170,6 +171,8 @@ export function connectChain({
       const answer = await rpc.ask('eth_getTransactionByHash', [txHash], transactionSchema.nullable())
       return found(answer === null ? null : { ...answer, to: answer.to ?? undefined })
     },
+
+    mined: (txHash) => readMined(rpc, vault, txHash),
 
     async send(rawTx) {
       const outcome = await send(rpc, rawTx)
