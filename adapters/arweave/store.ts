@@ -81,10 +81,14 @@ export function createArweaveStore({
   }
 }
 
-/** 208: it has it already. Refusals are final for this very item: no money, a stale anchor, a malformed tx. */
+/** Final for this very item: a stale anchor, no money, too large. Anything else may pass, or has passed already. */
+const refusals = new Set([400, 401, 402, 403, 410, 413, 422])
+
+/** 208: it has it already. */
 function outcomeOf({ status, text }: GatewayAnswer, what: string): PutOutcome {
   if (status === 200 || status === 202 || status === 208) return { outcome: 'taken' }
-  return { outcome: 'refused', reason: `${what} was refused with ${status}: ${short(text)}` }
+  if (refusals.has(status)) return { outcome: 'refused', reason: `${what} was refused with ${status}: ${short(text)}` }
+  throw new StoreUnavailableError('arweave', `${what}: ${status} ${short(text)}`)
 }
 
 function expect({ status, text }: GatewayAnswer, pattern: RegExp, what: string): string {

@@ -18,7 +18,9 @@ export function archiveTo(name: StoreName): Stage {
     const { archive, config, stores } = context
     const { chainId, vault } = config
     const copies = await archive.claim({ chainId, vault, store: name, countMax: copyCountMax, leaseMillis })
-    await Promise.all(copies.map((copy) => drive(context, stores[name], copy)))
+    const outcomes = await Promise.allSettled(copies.map((copy) => drive(context, stores[name], copy)))
+    // All have come to their end before the first fault is told: one copy never cuts off another.
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
     return copies.length === copyCountMax ? [{ stage: `archive-${name}` }] : []
   }
 }
@@ -93,5 +95,6 @@ function tagsOf({ chainId, sequence, sha256, cid }: OpenCopy): Readonly<Record<s
 }
 
 function reasonOf(error: Error): string {
-  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
+  const { message, cause } = error
+  return cause instanceof Error ? `${message} (${reasonOf(cause)})` : message
 }

@@ -317,7 +317,7 @@ const storeOfNobody: ArchiveStore = {
   ...{ seal: nobody, put: nobody, keeping: nobody, read: nobody },
 }
 
-export async function arweaveStore({ url, keyFile }: LocalArweave): Promise<ArchiveStore> {
+async function arweaveStore({ url, keyFile }: LocalArweave): Promise<ArchiveStore> {
   return createArweaveStore({
     gatewayUrl: url,
     wallet: parseWallet(await readFile(keyFile, 'utf8')),
