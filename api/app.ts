@@ -17,6 +17,7 @@ import { requireRole } from './middleware/require-role.ts'
 import { hardenAnswer } from './middleware/security-headers.ts'
 import type { ApiPorts } from './ports.ts'
 import { readAccount, readAccountRoute } from './routes/accounts.ts'
+import { readAuditRecord, readAuditRecordRoute } from './routes/audit-records.ts'
 import { readBatch, readBatchRoute } from './routes/batches.ts'
 import { cancelIntent, cancelIntentRoute } from './routes/cancel.ts'
 import { documentation, showErrorIndex, showErrorPage, showStyle } from './routes/docs.ts'
@@ -71,6 +72,7 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.openapi(cancelIntentRoute, cancelIntent(wiring))
   app.openapi(readAccountRoute, readAccount(wiring))
   app.openapi(readBatchRoute, readBatch(wiring))
+  app.openapi(readAuditRecordRoute, readAuditRecord(wiring))
   app.openapi(releaseHoldRoute, releaseHold(wiring))
   app.openapi(rejectHoldRoute, rejectHold(wiring))
 

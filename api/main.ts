@@ -9,6 +9,7 @@ import { connectChain } from '../adapters/evm/chain.ts'
 import { createLog } from '../adapters/log/pino.ts'
 import { createAccounts } from '../adapters/postgres/accounts.ts'
 import { createApps } from '../adapters/postgres/apps.ts'
+import { createAuditRecords } from '../adapters/postgres/audit-records.ts'
 import { createBatches } from '../adapters/postgres/batches.ts'
 import { newId } from '../adapters/postgres/codec.ts'
 import { connectDatabase } from '../adapters/postgres/database.ts'
@@ -82,6 +83,7 @@ const app = createApp({
   intake: createIntake({ database, acknowledger, newId }),
   intents: createIntents({ database, acknowledger, newId }),
   batches: createBatches(database),
+  auditRecords: createAuditRecords(database),
   chains,
   queue,
   secrets: createSecrets(settings.SECRET_KEYS),

@@ -2,6 +2,7 @@ import type { Address } from 'viem'
 import type { Config } from '../core/config.ts'
 import type { Accounts } from '../core/ports/accounts.ts'
 import type { Apps } from '../core/ports/apps.ts'
+import type { AuditRecords } from '../core/ports/audit-records.ts'
 import type { Batches } from '../core/ports/batches.ts'
 import type { Chain } from '../core/ports/chain.ts'
 import type { Clock } from '../core/ports/clock.ts'
@@ -26,6 +27,7 @@ export type ApiPorts = {
   readonly intake: Intake
   readonly intents: Intents
   readonly batches: Batches
+  readonly auditRecords: AuditRecords
   /** By chain id. A configured chain that is missing here answers `chain_unavailable`. */
   readonly chains: ReadonlyMap<number, Chain>
   readonly queue: Pick<Queue, 'wake'>

@@ -1,9 +1,15 @@
 import { hostname } from 'node:os'
+import { createArweaveStore } from '../adapters/arweave/store.ts'
+import { parseWallet } from '../adapters/arweave/transaction.ts'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { signTransaction } from '../adapters/evm/transaction.ts'
+import { openBlockStore } from '../adapters/ipfs/block-store.ts'
+import { connectKubo } from '../adapters/ipfs/kubo-client.ts'
 import { createLog } from '../adapters/log/pino.ts'
+import { createArchive } from '../adapters/postgres/archive.ts'
+import { createAudit } from '../adapters/postgres/audit.ts'
 import { createBatching } from '../adapters/postgres/batching.ts'
 import { newId } from '../adapters/postgres/codec.ts'
 import { createConfirmation } from '../adapters/postgres/confirmation.ts'
@@ -36,6 +42,7 @@ await migrate(database)
 
 const holder = `${hostname()}/${process.pid}/${process.hrtime.bigint()}`
 const signers = settings.LANE_KEYS.map((key) => laneSigner(localSigner(key)))
+const stores = await openStores().catch(exitWith)
 const contexts = await Promise.all(config.chains.map(contextOf)).catch(exitWith)
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
@@ -81,10 +88,28 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
     lanes: createLanes(database),
     confirmation: createConfirmation(database),
     finalization: createFinalization(database),
-
+    audit: createAudit(database),
+    archive: createArchive(database),
+    stores,
     log,
     holder,
     newId,
+  }
+}
+
+async function openStores(): Promise<StageContext['stores']> {
+  const timeoutMillisMax = settings.ARCHIVE_TIMEOUT_MILLIS_MAX
+  const { IPFS_API_URL: url, IPFS_DIRECTORY: directory } = settings
+  return {
+    ipfs: url === undefined ? await openBlockStore(directory ?? '') : connectKubo({ url, timeoutMillisMax }),
+    arweave: createArweaveStore({
+      gatewayUrl: settings.ARWEAVE_GATEWAY_URL,
+      wallet: parseWallet(settings.ARWEAVE_KEY_FILE),
+      confirmationsMin: settings.ARWEAVE_CONFIRMATIONS_MIN,
+      rewardWinstonMax: settings.ARWEAVE_REWARD_WINSTON_MAX,
+      lookEveryMillis: settings.ARWEAVE_LOOK_MILLIS,
+      timeoutMillisMax,
+    }),
   }
 }
 

@@ -15,6 +15,8 @@ export type OutsidePayment = {
   readonly amount: bigint
   readonly txHash: Hex
   readonly blockNumber: bigint
+  /** By `settleOverdue`, not in a batch. */
+  readonly isOverdue: boolean
 }
 
 export type Touched = { readonly payer: Address; readonly token: Address }
@@ -49,7 +51,7 @@ async function readOutsideBatch(
       digest: paymentDigest(separator, payment),
       payer: checksumAddress(payment.payer),
       payee: checksumAddress(payment.payee),
-      ...{ token, amount: payment.amount, txHash, blockNumber },
+      ...{ token, amount: payment.amount, txHash, blockNumber, isOverdue: false },
     }))
   const payers = [...payments, ...cancels].map(({ payer }) => ({ payer: checksumAddress(payer), token }))
   return { payments: settled, touched: payers }
@@ -65,7 +67,7 @@ export async function readOutside(
   const touched: Touched[] = []
   for (const event of events) {
     if (event.name === 'OverdueSettled') {
-      payments.push(event)
+      payments.push({ ...event, isOverdue: true })
       touched.push(event)
     }
     const isOurs = event.name === 'BatchSettled' && event.relayerId === context.config.relayerId

@@ -1,8 +1,10 @@
 import type { Wake } from '../core/ports/queue.ts'
 import type { Stage } from './stage.ts'
+import { archiveTo } from './stages/archive.ts'
 import { batch } from './stages/batch.ts'
 import { confirm } from './stages/confirm.ts'
 import { finalize } from './stages/finalize.ts'
+import { record } from './stages/record.ts'
 import { submit } from './stages/submit.ts'
 
 /** The life of a payment after it was accepted, in order. */
@@ -15,4 +17,9 @@ export const pipeline = {
   confirm,
   /** included → finalized; what can no longer settle → expired, cancelled, failed */
   finalize,
+  /** what is final → its audit record */
+  record,
+  /** Obligations of their own: a store that is slow or down holds up neither the other nor a payment. */
+  'archive-ipfs': archiveTo('ipfs'),
+  'archive-arweave': archiveTo('arweave'),
 } as const satisfies Record<Wake['stage'], Stage>

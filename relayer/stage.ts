@@ -1,4 +1,8 @@
+import type { StoreName } from '../core/archive.ts'
 import type { ChainConfig } from '../core/config.ts'
+import type { Archive } from '../core/ports/archive.ts'
+import type { ArchiveStore } from '../core/ports/archive-store.ts'
+import type { Audit } from '../core/ports/audit.ts'
 import type { Batching } from '../core/ports/batching.ts'
 import type { Chain } from '../core/ports/chain.ts'
 import type { Confirmation } from '../core/ports/confirmation.ts'
@@ -17,6 +21,9 @@ export type StageContext = {
   readonly lanes: Lanes
   readonly confirmation: Confirmation
   readonly finalization: Finalization
+  readonly audit: Audit
+  readonly archive: Archive
+  readonly stores: Readonly<Record<StoreName, ArchiveStore>>
   readonly log: Log
   /** Names this process in leases. */
   readonly holder: string

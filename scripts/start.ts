@@ -38,7 +38,7 @@ async function run(options: Options): Promise<number> {
     system = await startSystem({ options, home, onStep: (part) => say(`starting ${part}`) })
     const seconds = ((performance.now() - startedMillis) / 1000).toFixed(1)
     tell(
-      `Postgres, BullMQ, ${options.chain} chain ${system.deployment.chainId}, vault, API and relayer in ${seconds} s`,
+      `Postgres, BullMQ, ${options.chain} chain ${system.deployment.chainId}, vault, IPFS, Arweave, API and relayer in ${seconds} s`,
     )
     return system
   })
@@ -80,22 +80,25 @@ function announce(options: Options, system: System, { text }: Terminal): void {
   if (!options.isJson) text('')
 }
 
-function showAddresses({ api, rpc }: System, { text }: Terminal): void {
+function showAddresses({ api, rpc, archives }: System, { text }: Terminal): void {
   text(`  API        ${api}`)
   text(`  Docs       ${api}/docs`)
   text(`  Metrics    ${api}/metrics`)
   text(`  Chain RPC  ${rpc}`)
+  if (archives.ipfs !== undefined) text(`  IPFS       ${archives.ipfs}`)
+  text(`  Arweave    ${archives.arweave}`)
   text('\n  Ctrl-C stops everything.')
 }
 
 /** All that another program needs to use this system. The keys are those of the public test mnemonic. */
-function describe({ api, rpc, deployment, apps }: System): object {
+function describe({ api, rpc, deployment, archives, apps }: System): object {
   return {
     api,
     rpc,
     chainId: deployment.chainId,
     contracts: { vault: deployment.vault },
     relayerId: deployment.relayerId,
+    archives: { ipfs: archives.ipfs ?? null, arweave: archives.arweave },
     tokens: deployment.tokens,
     app: apps.wallet,
     merchantApp: apps.merchant,

@@ -10,7 +10,8 @@ import { logOutages } from './outage-log.ts'
 /** Delayed wake-ups are due on this grid, never early, so that those for the same moment are one. */
 const delayGridMillis = 50
 
-const wakeSchema = z.object({ stage: z.enum(['batch', 'submit', 'confirm', 'finalize']), chainId: z.int().positive() })
+const stages = ['batch', 'submit', 'confirm', 'finalize', 'record', 'archive-ipfs', 'archive-arweave'] as const
+const wakeSchema = z.object({ stage: z.enum(stages satisfies readonly Wake['stage'][]), chainId: z.int().positive() })
 
 /**
  * Wake-ups through BullMQ, on Redis or on Postgres. On Postgres it has a schema of its own, `bullmq`, and migrates it

@@ -16,6 +16,7 @@ import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { connectEndpoints } from './endpoints.ts'
 import { readEvents } from './events.ts'
 import { readMarket } from './market.ts'
+import { readMined } from './mined.ts'
 import { countSchema, hexSchema, NodeRefusal, quantitySchema, wordSchema } from './rpc.ts'
 import { send } from './send.ts'
 import { simulate } from './simulate.ts'
@@ -174,6 +175,8 @@ export function connectChain({
       const answer = await rpc.ask('eth_getTransactionByHash', [txHash], transactionSchema.nullable())
       return found(answer === null ? null : { ...answer, to: answer.to ?? undefined })
     },
+
+    mined: (txHash) => readMined(rpc, vault, txHash),
 
     async send(rawTx) {
       const outcome = await send(rpc, rawTx)

@@ -84,8 +84,8 @@ function decode(log: Log): VaultEvent | undefined {
       return { ...placed, name: 'BatchSettled', anchor, token, relayerId, ...counts, results }
     }
     case 'OverdueSettled': {
-      const { paymentDigest, payer, payee, token, amount, nonce } = event.args
-      return { ...placed, name: 'OverdueSettled', digest: paymentDigest, payer, payee, token, amount, nonce }
+      const { paymentDigest: digest, payer, payee, token, amount, nonce, orderRef } = event.args
+      return { ...placed, name: 'OverdueSettled', digest, payer, payee, token, amount, nonce, orderRef }
     }
     case 'Deposited':
     case 'Withdrawn': {

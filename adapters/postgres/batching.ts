@@ -162,8 +162,9 @@ function create(database: Database, batch: NewBatch): Promise<'created' | 'raced
 
   return inTransaction(database, async (tx) => {
     await sql`
-      insert into batch (id, chain_id, vault, token, state, anchor, payment_count, cancel_count, intent_low, intent_high, payload, gas_limit)
+      insert into batch (id, chain_id, vault, token, state, anchor, anchor_sequence, anchor_head, payment_count, cancel_count, intent_low, intent_high, payload, gas_limit)
       values (${batchUuid}, ${batch.chainId}, ${bytes(batch.vault)}, ${bytes(batch.token)}, 'batched', ${bytes(batch.anchor)},
+        ${batch.opening.sequence}, ${bytes(batch.opening.head)},
         ${batch.paymentIds.length}, ${batch.cancelIds.length}, ${span.low}, ${span.high}, ${bytes(batch.payload)}, ${batch.gasLimit})`.execute(
       tx,
     )

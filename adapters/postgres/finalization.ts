@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Address } from 'viem'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { FinalBatch, Finality, Finalization } from '../../core/ports/finalization.ts'
+import { openAuditRecords } from './audit-obligations.ts'
 import { type BatchSpan, loadSpan, spanOf } from './batch-span.ts'
 import { type BlockRow, blockOf } from './block-row.ts'
 import { findChainView, lockChainView } from './chain-view.ts'
@@ -143,6 +144,7 @@ function apply(
       ...(await endDead(scope, deadCountMax)),
       ...(await endSpent(scope, finality.accounts)),
     ]
+    await openAuditRecords(scope, finality.settling, span)
     await refreshAccounts(tx, chainId, vault, finality)
     await freeReservations(tx, chainId, vault, ended)
     await storeLedgerEntries(

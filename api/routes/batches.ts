@@ -1,9 +1,11 @@
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import { batchSteps } from '../../core/batch.ts'
 import { RelayError } from '../../core/errors.ts'
+import type { AuditRecordView } from '../../core/ports/audit-records.ts'
 import type { BatchRecord } from '../../core/ports/batches.ts'
 import type { ApiEnv } from '../environment.ts'
 import type { ApiPorts } from '../ports.ts'
+import { auditViewSchema, showAudit } from '../schemas/audit.ts'
 import { example } from '../schemas/example.ts'
 import { answer, idParams, isoOf } from '../schemas/fields.ts'
 import { problems } from '../schemas/problem.ts'
@@ -32,6 +34,7 @@ const batchViewSchema = z
     blockNumber: z.string().nullable().meta({ description: 'Block it was included in', example: '1289' }),
     blockHash: answer.hash('That block').nullable(),
     attempts: z.array(attemptSchema).meta({ description: 'Its signed broadcasts; all of one account nonce' }),
+    audit: auditViewSchema.nullable().meta({ description: 'Its audit record; null until it is final' }),
     createdAt: answer.time('When it was closed'),
     includedAt: answer.time('When it was seen in a block').nullable(),
     finalizedAt: answer.time('When it was final').nullable(),
@@ -51,18 +54,22 @@ export const readBatchRoute = createRoute({
   },
 })
 
-export function readBatch({ ports: { batches } }: { ports: ApiPorts }): RouteHandler<typeof readBatchRoute, ApiEnv> {
+export function readBatch({
+  ports: { batches, auditRecords },
+}: {
+  ports: ApiPorts
+}): RouteHandler<typeof readBatchRoute, ApiEnv> {
   return async (c) => {
     const { id } = c.req.valid('param')
     const { id: appId, role } = c.get('app')
     const isVisible = role === 'operator' || (await batches.isVisibleTo(id, appId))
     const record = isVisible ? await batches.find(id) : undefined
     if (record === undefined) throw new RelayError('not_found', 'No such batch.')
-    return c.json(showBatch(record), 200)
+    return c.json(showBatch(record, await auditRecords.findOfBatch(id)), 200)
   }
 }
 
-function showBatch(record: BatchRecord): z.output<typeof batchViewSchema> {
+function showBatch(record: BatchRecord, audit: AuditRecordView | undefined): z.output<typeof batchViewSchema> {
   return {
     id: record.id,
     state: record.state,
@@ -84,6 +91,7 @@ function showBatch(record: BatchRecord): z.output<typeof batchViewSchema> {
       maxFeePerGasWei: `${attempt.maxFeePerGasWei}`,
       createdAt: isoOf(attempt.createdAtMillis),
     })),
+    audit: audit === undefined ? null : showAudit(audit),
     createdAt: isoOf(record.createdAtMillis),
     includedAt: record.includedAtMillis === undefined ? null : isoOf(record.includedAtMillis),
     finalizedAt: record.finalizedAtMillis === undefined ? null : isoOf(record.finalizedAtMillis),

@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { SignedCancel, SignedPayment } from '../protocol/packed.ts'
+import type { AuditHead } from './audit.ts'
 
 /** Payments and cancels that wait for a transaction, per token of a vault. */
 export type Waiting = {
@@ -19,6 +20,8 @@ export type NewBatch = {
   readonly vault: Address
   readonly token: Address
   readonly anchor: Hex
+  /** What the anchor commits to. */
+  readonly opening: AuditHead
   readonly payload: Hex
   readonly gasLimit: bigint
   /** In the order of the records in the payload. */

@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { AccountState } from '../account.ts'
+import type { AuditedTx } from '../audit.ts'
 import type { Market } from '../lane.ts'
 import type { VaultFacts } from '../vault-facts.ts'
 
@@ -41,6 +42,7 @@ export type VaultEvent = Placed &
         readonly token: Address
         readonly amount: bigint
         readonly nonce: bigint
+        readonly orderRef: Hex
       }
     | { readonly name: 'Deposited'; readonly payer: Address; readonly token: Address; readonly amount: bigint }
     | { readonly name: 'Withdrawn'; readonly payer: Address; readonly token: Address; readonly amount: bigint }
@@ -49,6 +51,8 @@ export type VaultEvent = Placed &
     /** Changes an account's word or what may be drawn on it, but moves no money: withdraw requests, relayer bindings. */
     | { readonly name: 'AccountChanged'; readonly payer: Address; readonly token: Address }
   )
+
+export type MinedTx = Omit<AuditedTx, 'blockTime'> & { readonly input: Hex }
 
 export type Simulation =
   | { readonly outcome: 'ran'; readonly results: Hex; readonly gasUsed: bigint }
@@ -101,5 +105,7 @@ export type Chain = {
   readonly transaction: (
     txHash: Hex,
   ) => Promise<Found<{ readonly to: Address | undefined; readonly from: Address; readonly input: Hex }>>
+  /** All there is to say of a mined transaction, with the logs of the vault in it. */
+  readonly mined: (txHash: Hex) => Promise<Found<MinedTx>>
   readonly send: (rawTx: Hex) => Promise<SendOutcome>
 }

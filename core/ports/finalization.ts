@@ -28,12 +28,24 @@ export type MoneyEntry = LedgerEntry & {
 
 export type RefreshedAccount = { readonly payer: Address; readonly token: Address; readonly state: AccountState }
 
+/** A final tx that settled payments of our relayer id: it gets one audit record. */
+export type SettlingTx = {
+  readonly txHash: Hex
+  readonly blockNumber: bigint
+  readonly blockHash: Hex
+  /** Undefined if the tx is not of a batch of ours; then `digests` are what it settled. */
+  readonly batchId: string | undefined
+  readonly digests: readonly Hex[]
+}
+
 /** A step of finality: everything up to `block`, written in one DB transaction, so that money and states move together. */
 export type Finality = {
   readonly block: Block
   readonly batches: readonly FinalBatch[]
   /** Payments that others settled, marked again here: one may have been accepted after its settlement was confirmed. */
   readonly outside: readonly OutsideSettlement[]
+  /** In the order of the chain: audit records are numbered in it. */
+  readonly settling: readonly SettlingTx[]
   /** Deposits, withdrawals and payouts: what moved tokens into and out of the vault. */
   readonly entries: readonly MoneyEntry[]
   /** The vault's word at `block` on everybody who was touched. */

@@ -1,5 +1,6 @@
-import { type Address, keccak256, stringToHex } from 'viem'
+import type { Address } from 'viem'
 import { decideClose, paymentCountThatFits } from '../../core/batch.ts'
+import { anchorOf } from '../../core/protocol/audit-record.ts'
 import { fitToChain } from '../fit.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
@@ -22,7 +23,7 @@ export const batch: Stage = async (context) => {
 }
 
 async function close(context: StageContext, token: Address): Promise<readonly Next[]> {
-  const { batching, config, log, newId } = context
+  const { audit, batching, config, log, newId } = context
   const { chainId, vault } = config
   const countMax = paymentCountThatFits(config.batch)
   const cancels = await batching.cancels(chainId, vault, token, countMax)
@@ -30,7 +31,9 @@ async function close(context: StageContext, token: Address): Promise<readonly Ne
   if (payments.length + cancels.length === 0) return []
 
   const id = newId('sb')
-  const fitted = await fitToChain(context, { token, anchor: keccak256(stringToHex(id)), payments, cancels })
+  const opening = await audit.head(chainId, vault)
+  const anchorOfIt = anchorOf({ head: opening.head, batchId: id })
+  const fitted = await fitToChain(context, { token, anchor: anchorOfIt, payments, cancels })
   if (fitted.outcome === 'unsettleable') {
     log.warn({ chainId, token, reason: fitted.reason }, 'the vault would refuse the whole batch: trying again later')
     return [{ stage: 'batch', delayMillis: retryAfterMillis }]
@@ -40,7 +43,8 @@ async function close(context: StageContext, token: Address): Promise<readonly Ne
   const { anchor, payload, gasLimit } = fitted
   const paymentIds = fitted.payments.map((payment) => payment.id)
   const cancelIds = fitted.cancels.map((cancel) => cancel.id)
-  const outcome = await batching.create({ id, chainId, vault, token, anchor, payload, gasLimit, paymentIds, cancelIds })
+  const records = { paymentIds, cancelIds }
+  const outcome = await batching.create({ id, chainId, vault, token, anchor, opening, payload, gasLimit, ...records })
   if (outcome === 'raced') return [{ stage: 'batch' }]
   log.info({ batch: id, chainId, payments: paymentIds.length, cancels: cancelIds.length, gasLimit }, 'batched')
   return [{ stage: 'submit' }, { stage: 'batch' }]

@@ -7,6 +7,7 @@ import { type Block, ChainUnavailableError, type VaultEvent } from '../../core/p
 import type { IncludedBatch } from '../../core/ports/confirmation.ts'
 import type { FinalBatch, MoneyEntry, RefreshedAccount } from '../../core/ports/finalization.ts'
 import { type OutsidePayment, readOutside, type Touched } from '../outside.ts'
+import { settlingTxs } from '../settling.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
 /** Blocks per step: their events are asked for at the same time. */
@@ -55,6 +56,7 @@ export const finalize: Stage = async (context) => {
     block,
     batches,
     outside,
+    settling: await settlingTxs(context, events, batches, outside),
     entries: [
       ...moved(events),
       ...outside.filter(({ digest }) => unknown.has(digest)).map((payment) => entryFor(posted(payment), payment)),
@@ -63,9 +65,10 @@ export const finalize: Stage = async (context) => {
     accounts,
   })
   if (outcome === 'moved') return [{ stage: 'finalize' }]
+  const next: readonly Next[] = upTo < target ? [{ stage: 'finalize' }, { stage: 'record' }] : [{ stage: 'record' }]
   for (const { id, state } of batches)
     log.info({ batch: id, block: block.number }, state === 'included' ? 'finalized' : 'dissolved')
-  return upTo < target ? [{ stage: 'finalize' }] : []
+  return next
 }
 
 /**

@@ -11,6 +11,8 @@ export type Problem = { readonly code: string; readonly detail: string }
 export type Client = {
   readonly post: <Body>(path: string, body: object) => Promise<Answer<Body>>
   readonly get: <Body>(path: string) => Promise<Body>
+  /** The body as it was sent. */
+  readonly bytes: (path: string) => Promise<Buffer>
 }
 
 export function createClient(api: string, { id, secret }: AppCredentials): Client {
@@ -30,11 +32,14 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
         ? { isOk: true, status, body: parsed as Body, millis }
         : { isOk: false, status, problem: parsed as Problem, millis }
     },
-    get: async <Body>(path: string): Promise<Body> => {
-      const response = await getPatiently(api + path, { authorization })
-      if (!response.ok) throw new Error(`GET ${path} was answered with ${response.status}: ${await response.text()}`)
-      return (await response.json()) as Body
-    },
+    get: async <Body>(path: string): Promise<Body> => (await found(path)).json() as Promise<Body>,
+    bytes: async (path) => Buffer.from(await (await found(path)).arrayBuffer()),
+  }
+
+  async function found(path: string): Promise<Response> {
+    const response = await getPatiently(api + path, { authorization })
+    if (!response.ok) throw new Error(`GET ${path} was answered with ${response.status}: ${await response.text()}`)
+    return response
   }
 }
 

@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { createApps } from '../../adapters/postgres/apps.ts'
 import { connectDatabase } from '../../adapters/postgres/database.ts'
 import { migrate } from '../../adapters/postgres/migrate.ts'
+import { type LocalArweave, startArweave } from '../embedded/arweave.ts'
 import { startAnvil } from '../embedded/chain-anvil.ts'
 import { startHardhat } from '../embedded/chain-hardhat.ts'
 import { startNode } from '../embedded/child.ts'
+import { type LocalIpfs, startIpfs } from '../embedded/ipfs.ts'
 import { assertPortFree } from '../embedded/port.ts'
 import { startPostgres } from '../embedded/postgres.ts'
 import { StartError } from '../embedded/start-error.ts'
@@ -24,6 +26,8 @@ export type System = {
   readonly rpc: string
   readonly chain: 'hardhat' | 'anvil'
   readonly deployment: Deployment
+  /** Where anybody reads audit records; undefined: an IPFS node of your own has them. */
+  readonly archives: { readonly ipfs: string | undefined; readonly arweave: string }
   readonly apps: Readonly<Record<'wallet' | 'merchant' | 'operator', AppCredentials>>
   /** Stops everything in order: first who writes, last what is written to. */
   readonly stop: () => Promise<void>
@@ -55,9 +59,15 @@ export async function startSystem({
     await assertPortFree(options.port, '127.0.0.1')
     assertSameChain(options, home.earlier)
 
-    onStep('Postgres, the chain and the contracts')
-    const [postgres, chain] = await allStarted(
-      [startPostgres({ directory: join(home.path, 'postgres') }), startChain(options, home), build()],
+    onStep('Postgres, the chain, the archives and the contracts')
+    const [postgres, chain, ipfs, arweave] = await allStarted(
+      [
+        startPostgres({ directory: join(home.path, 'postgres') }),
+        startChain(options, home),
+        startIpfs({ directory: join(home.path, 'ipfs') }),
+        startArweave({ directory: join(home.path, 'arweave') }),
+        build(),
+      ],
       stops,
     )
 
@@ -86,6 +96,7 @@ export async function startSystem({
       env: {
         ...environment,
         LANE_KEYS: localAccounts.lanes.map(privateKeyOf).join(','),
+        ...archiveSettings(ipfs, arweave),
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
       },
       onLine: toErrorOutput,
@@ -110,11 +121,14 @@ export async function startSystem({
       rpc: chain.rpcUrl,
       chain: options.chain,
       deployment,
+      archives: archivesOf(ipfs, arweave),
       apps,
       stop,
       broken: Promise.race([
         startedApi.exited.then(() => `The API ended by itself.\n${startedApi.lastLines()}`),
         startedRelayer.exited.then(() => `The relayer ended by itself.\n${startedRelayer.lastLines()}`),
+        ipfs.exited.then(() => `The local IPFS gateway ended by itself.\n${ipfs.lastLines()}`),
+        arweave.exited.then(() => `The local Arweave node ended by itself.\n${arweave.lastLines()}`),
       ]),
     }
   } catch (error) {
@@ -133,6 +147,30 @@ async function whenReady(api: string): Promise<void> {
       throw new StartError(`The API is not ready after ${readyMillisMax / 1000} s: ${await response.text()}`)
     }
     await sleep(50)
+  }
+}
+
+/** What the environment says stands: an IPFS node or an Arweave gateway of your own instead of the local ones. */
+function archiveSettings(ipfs: LocalIpfs, arweave: LocalArweave): NodeJS.ProcessEnv {
+  const { IPFS_API_URL, ARWEAVE_GATEWAY_URL } = process.env
+  return {
+    ...(IPFS_API_URL === undefined ? { IPFS_DIRECTORY: ipfs.directory } : {}),
+    ...(ARWEAVE_GATEWAY_URL === undefined
+      ? {
+          ARWEAVE_GATEWAY_URL: arweave.url,
+          ARWEAVE_KEY_FILE: arweave.keyFile,
+          ARWEAVE_CONFIRMATIONS_MIN: '1',
+          ARWEAVE_LOOK_MILLIS: '200',
+        }
+      : {}),
+  }
+}
+
+function archivesOf(ipfs: LocalIpfs, arweave: LocalArweave): System['archives'] {
+  const { IPFS_API_URL, ARWEAVE_GATEWAY_URL } = process.env
+  return {
+    ipfs: IPFS_API_URL === undefined ? ipfs.url : undefined,
+    arweave: ARWEAVE_GATEWAY_URL ?? arweave.url,
   }
 }
 

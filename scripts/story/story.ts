@@ -2,6 +2,7 @@ import type { Address } from 'viem'
 import { localAccounts } from '../local/accounts.ts'
 import { createClient } from '../local/client.ts'
 import type { System } from '../local/system.ts'
+import { archive } from './archive.ts'
 import { accountOf, deposit, tokenBalance, vaultBalance } from './deposit.ts'
 import { order } from './order.ts'
 import { type Acknowledged, type Payer, type Scene, showIn } from './scene.ts'
@@ -40,13 +41,15 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
       `${gas.toLocaleString('en')} gas per payment; one plain transfer each would cost ${transferGas.toLocaleString('en')}, ${times} times as much`,
     )
   })
-  await terminal.step('Finalize', async (lines) => {
+  const settled = await terminal.step('Finalize', async (lines) => {
     const batches = await follow(scene, payments, 'finalized', lines)
     const { rule } = { hardhat: { rule: '2 blocks on top' }, anvil: { rule: 'the finalized tag' } }[system.chain]
     lines.tell(
       `${payments.length} payments are final (${rule}), ${batches.length} batch${batches.length === 1 ? '' : 'es'}`,
     )
+    return batches
   })
+  await terminal.step('Archive', (lines) => archive(scene, settled, lines))
   const rows = await terminal.step('Check', async (lines) => {
     await checkPayers(scene, payers, payments)
     lines.tell(

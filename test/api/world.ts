@@ -11,6 +11,7 @@ import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { connectChain } from '../../adapters/evm/chain.ts'
 import { createAccounts } from '../../adapters/postgres/accounts.ts'
 import { createApps } from '../../adapters/postgres/apps.ts'
+import { createAuditRecords } from '../../adapters/postgres/audit-records.ts'
 import { createBatches } from '../../adapters/postgres/batches.ts'
 import { bytes, newId } from '../../adapters/postgres/codec.ts'
 import { createIdempotency } from '../../adapters/postgres/idempotency.ts'
@@ -94,6 +95,7 @@ export async function createWorld({
     intake: createIntake({ database, acknowledger, newId }),
     intents: createIntents({ database, acknowledger, newId }),
     batches: createBatches(database),
+    auditRecords: createAuditRecords(database),
     chains: new Map([[chainId, evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
     secrets: createSecrets([`0x${'5e'.repeat(32)}`]),

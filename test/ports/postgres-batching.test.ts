@@ -131,6 +131,7 @@ test('a batch knows the first and the last id of what it touches', async () => {
       vault,
       token: usdc.address,
       anchor: zeroHash,
+      opening: { sequence: 0n, head: zeroHash },
       payload: '0x01',
       gasLimit: 1n,
       paymentIds: [second ?? '', first ?? ''],

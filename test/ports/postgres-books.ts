@@ -41,6 +41,7 @@ export async function postgresBooks(): Promise<
         vault: chain.vault,
         token: first?.payment.token ?? freshAddress(),
         anchor: zeroHash,
+        opening: { sequence: 0n, head: zeroHash },
         payload: '0x01',
         gasLimit: 1_000_000n,
         paymentIds: payments.map((payment) => payment.id),

@@ -146,7 +146,12 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
     async () => {
       const { id } = await accepted()
       const records = { paymentIds: [id], cancelIds: [] }
-      const payload = { anchor: zeroHash, payload: '0x01', gasLimit: 1n } as const
+      const payload = {
+        anchor: zeroHash,
+        opening: { sequence: 0n, head: zeroHash },
+        payload: '0x01',
+        gasLimit: 1n,
+      } as const
       return (on) =>
         ofBooks(on).batching.create({ id: newId('sb'), chainId, vault, token: usdc.address, ...payload, ...records })
     },

@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'kysely'
 import {
   type Address,
@@ -12,10 +15,15 @@ import {
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { anvil } from 'viem/chains'
 import { afterAll } from 'vitest'
+import { createArweaveStore } from '../../adapters/arweave/store.ts'
+import { parseWallet } from '../../adapters/arweave/transaction.ts'
 import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { connectChain } from '../../adapters/evm/chain.ts'
 import { signTransaction } from '../../adapters/evm/transaction.ts'
+import { openBlockStore } from '../../adapters/ipfs/block-store.ts'
 import { createAccounts } from '../../adapters/postgres/accounts.ts'
+import { createArchive } from '../../adapters/postgres/archive.ts'
+import { createAudit } from '../../adapters/postgres/audit.ts'
 import { createBatching } from '../../adapters/postgres/batching.ts'
 import { newId } from '../../adapters/postgres/codec.ts'
 import { createConfirmation } from '../../adapters/postgres/confirmation.ts'
@@ -27,6 +35,7 @@ import { localSigner } from '../../adapters/signer/local.ts'
 import type { Candidate } from '../../core/admit.ts'
 import { type ChainConfig, configSchema, findToken } from '../../core/config.ts'
 import type { IntentState } from '../../core/intent.ts'
+import { type ArchiveStore, StoreUnavailableError } from '../../core/ports/archive-store.ts'
 import type { Clock } from '../../core/ports/clock.ts'
 import { parseSignature } from '../../core/protocol/signature.ts'
 import {
@@ -40,6 +49,7 @@ import {
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { pipeline } from '../../relayer/pipeline.ts'
 import type { StageContext } from '../../relayer/stage.ts'
+import type { LocalArweave } from '../../scripts/embedded/arweave.ts'
 import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
 import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
 import { build } from '../../scripts/local/build.ts'
@@ -53,7 +63,14 @@ const depth = 2
  * The real stages on a real Postgres and a real anvil whose blocks are mined by the test, so that every step can be
  * looked at. Time is the machine's unless the test moves it.
  */
-export async function createWorld({ lane = {} }: { lane?: object } = {}) {
+export async function createWorld({
+  lane = {},
+  archives,
+}: {
+  lane?: object
+  /** A local Arweave to archive on; without one its stage cannot run. */
+  archives?: { readonly arweave: LocalArweave }
+} = {}) {
   await build()
   const node = await startAnvil({ blockSeconds: 1 })
   afterAll(node.stop)
@@ -110,6 +127,9 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
     lanes: createLanes(database),
     confirmation: createConfirmation(database),
     finalization: createFinalization(database),
+    audit: createAudit(database),
+    archive: createArchive(database),
+    stores: await openStores(archives),
     log,
     holder: 'this test',
     newId,
@@ -278,6 +298,31 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
       return found.rows
     },
   }
+}
+
+async function openStores(archives: { readonly arweave: LocalArweave } | undefined): Promise<StageContext['stores']> {
+  const directory = await mkdtemp(join(tmpdir(), 'ice-test-ipfs-'))
+  afterAll(() => rm(directory, { recursive: true, force: true }))
+  return {
+    ipfs: await openBlockStore(directory),
+    arweave: archives === undefined ? storeOfNobody : await arweaveStore(archives.arweave),
+  }
+}
+
+const nobody = async (): Promise<never> => {
+  throw new StoreUnavailableError('arweave', 'this world has no Arweave')
+}
+const storeOfNobody: ArchiveStore = {
+  ...{ name: 'arweave', lookEveryMillis: 50 },
+  ...{ seal: nobody, put: nobody, keeping: nobody, read: nobody },
+}
+
+async function arweaveStore({ url, keyFile }: LocalArweave): Promise<ArchiveStore> {
+  return createArweaveStore({
+    gatewayUrl: url,
+    wallet: parseWallet(await readFile(keyFile, 'utf8')),
+    ...{ confirmationsMin: 1, rewardWinstonMax: 10n ** 12n, timeoutMillisMax: 8_000, lookEveryMillis: 50 },
+  })
 }
 
 function silent(): void {
