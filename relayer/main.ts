@@ -12,6 +12,7 @@ import { createFinalization } from '../adapters/postgres/finalization.ts'
 import { createIdempotency } from '../adapters/postgres/idempotency.ts'
 import { createLanes } from '../adapters/postgres/lanes.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
+import { createReconciliation } from '../adapters/postgres/reconciliation.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
@@ -81,6 +82,8 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
     lanes: createLanes(database),
     confirmation: createConfirmation(database),
     finalization: createFinalization(database),
+    reconciliation: createReconciliation(database),
+    clock,
 
     log,
     holder,

@@ -1,12 +1,14 @@
 import type { ChainConfig } from '../core/config.ts'
 import type { Batching } from '../core/ports/batching.ts'
 import type { Chain } from '../core/ports/chain.ts'
+import type { Clock } from '../core/ports/clock.ts'
 import type { Confirmation } from '../core/ports/confirmation.ts'
 import type { Finalization } from '../core/ports/finalization.ts'
 import type { LaneSigner } from '../core/ports/lane-signer.ts'
 import type { Lanes } from '../core/ports/lanes.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Wake } from '../core/ports/queue.ts'
+import type { Reconciliation } from '../core/ports/reconciliation.ts'
 
 /** Everything a stage may touch, for one chain. */
 export type StageContext = {
@@ -17,10 +19,12 @@ export type StageContext = {
   readonly lanes: Lanes
   readonly confirmation: Confirmation
   readonly finalization: Finalization
+  readonly reconciliation: Reconciliation
+  readonly clock: Clock
   readonly log: Log
   /** Names this process in leases. */
   readonly holder: string
-  readonly newId: (prefix: 'sb') => string
+  readonly newId: (prefix: 'sb' | 'rc') => string
 }
 
 /** What should happen next, and when. Lost wake-ups do no harm: the sweeper finds the rows. */

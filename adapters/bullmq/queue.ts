@@ -10,7 +10,10 @@ import { logOutages } from './outage-log.ts'
 /** Delayed wake-ups are due on this grid, never early, so that those for the same moment are one. */
 const delayGridMillis = 50
 
-const wakeSchema = z.object({ stage: z.enum(['batch', 'submit', 'confirm', 'finalize']), chainId: z.int().positive() })
+const wakeSchema = z.object({
+  stage: z.enum(['batch', 'submit', 'confirm', 'finalize', 'reconcile']),
+  chainId: z.int().positive(),
+})
 
 /**
  * Wake-ups through BullMQ, on Redis or on Postgres. On Postgres it has a schema of its own, `bullmq`, and migrates it

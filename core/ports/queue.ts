@@ -1,6 +1,6 @@
 /** What the relayer is woken for. Work carries ids, never state: a wake-up that is lost, late or doubled does no harm. */
 export type Wake = {
-  readonly stage: 'batch' | 'submit' | 'confirm' | 'finalize'
+  readonly stage: 'batch' | 'submit' | 'confirm' | 'finalize' | 'reconcile'
   readonly chainId: number
 }
 

@@ -65,7 +65,7 @@ export const finalize: Stage = async (context) => {
   if (outcome === 'moved') return [{ stage: 'finalize' }]
   for (const { id, state } of batches)
     log.info({ batch: id, block: block.number }, state === 'included' ? 'finalized' : 'dissolved')
-  return upTo < target ? [{ stage: 'finalize' }] : []
+  return [{ stage: 'reconcile' }, ...(upTo < target ? [{ stage: 'finalize' } as const] : [])]
 }
 
 /**

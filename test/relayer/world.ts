@@ -23,6 +23,7 @@ import { createFinalization } from '../../adapters/postgres/finalization.ts'
 import { createIntake } from '../../adapters/postgres/intake.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createLanes } from '../../adapters/postgres/lanes.ts'
+import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
 import type { Candidate } from '../../core/admit.ts'
 import { type ChainConfig, configSchema, findToken } from '../../core/config.ts'
@@ -110,6 +111,8 @@ export async function createWorld({ lane = {} }: { lane?: object } = {}) {
     lanes: createLanes(database),
     confirmation: createConfirmation(database),
     finalization: createFinalization(database),
+    reconciliation: createReconciliation(database),
+    clock,
     log,
     holder: 'this test',
     newId,
