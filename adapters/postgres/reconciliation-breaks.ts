@@ -67,6 +67,7 @@ export async function listBreaks(
   { isOpen, after, countMax }: Parameters<Reconciliations['listBreaks']>[0],
 ): ReturnType<Reconciliations['listBreaks']> {
   const below = after === undefined ? undefined : uuidOf('br', after)
+  if (after !== undefined && below === undefined) return { items: [], next: undefined }
   const conditions = [
     sql`true`,
     ...(isOpen === undefined ? [] : [isOpen ? sql`resolved_at is null` : sql`resolved_at is not null`]),

@@ -70,6 +70,7 @@ async function list(
   { chainId, kind, hasBreaks, after, countMax }: Parameters<Reconciliations['list']>[0],
 ): ReturnType<Reconciliations['list']> {
   const below = after === undefined ? undefined : uuidOf('rc', after)
+  if (after !== undefined && below === undefined) return { items: [], next: undefined }
   const conditions = [
     sql`true`,
     ...(chainId === undefined ? [] : [sql`chain_id = ${chainId}`]),

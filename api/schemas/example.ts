@@ -13,6 +13,8 @@ export const example = {
   orderId: 'po_01k9v3kzs4fbgvq1m7h0c2d9ea',
   batchId: 'sb_01k9v3m2c7f60a4nx8p5j3k1hd',
   attemptId: 'at_01k9v3m2t1e2s9m4q0w7z5c8bf',
+  reconciliationId: 'rc_01k9v3p8h4f1btqx6w2z0n5mde',
+  breakId: 'br_01k9v3p8j2e8m9s4k7d1r6c3ya',
   hash: `0x${'5d'.repeat(32)}`,
   signature: `0x${'1b'.repeat(64)}1c`,
   time: '2026-11-23T09:30:00.000Z',

@@ -4,6 +4,7 @@ import { createClient } from '../local/client.ts'
 import type { System } from '../local/system.ts'
 import { accountOf, deposit, tokenBalance, vaultBalance } from './deposit.ts'
 import { order } from './order.ts'
+import { checkReconciled } from './reconciled.ts'
 import { type Acknowledged, type Payer, type Scene, showIn } from './scene.ts'
 import { follow, measureTransferGas } from './settle.ts'
 import { sign } from './sign.ts'
@@ -40,18 +41,20 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
       `${gas.toLocaleString('en')} gas per payment; one plain transfer each would cost ${transferGas.toLocaleString('en')}, ${times} times as much`,
     )
   })
-  await terminal.step('Finalize', async (lines) => {
+  const final = await terminal.step('Finalize', async (lines) => {
     const batches = await follow(scene, payments, 'finalized', lines)
     const { rule } = { hardhat: { rule: '2 blocks on top' }, anvil: { rule: 'the finalized tag' } }[system.chain]
     lines.tell(
       `${payments.length} payments are final (${rule}), ${batches.length} batch${batches.length === 1 ? '' : 'es'}`,
     )
+    return batches
   })
   const rows = await terminal.step('Check', async (lines) => {
     await checkPayers(scene, payers, payments)
     lines.tell(
       `${payers.length} payers: the vault, the books and what was signed agree to the last unit; nothing is reserved`,
     )
+    await checkReconciled(scene, final, lines)
     return checkMerchants(scene, payments, merchantsBefore)
   })
   terminal.table(['merchant', 'payments', 'before', 'received', 'after'], rows)

@@ -62,7 +62,9 @@ create table reconciliation (
   check (from_block < to_block)
 );
 create index reconciliation_by_time on reconciliation (chain_id, vault, kind, to_at);
+-- Lists go by id; these find the few among many.
 create index reconciliation_with_breaks on reconciliation (id) where break_count > 0;
+create index reconciliation_of_days on reconciliation (id) where kind = 'day';
 create trigger reconciliation_is_append_only before update or delete on reconciliation
   for each row execute function refuse_change();
 
@@ -111,6 +113,7 @@ create table reconciliation_break (
 );
 -- The same difference is one open break, however often it is found.
 create unique index break_is_open_once on reconciliation_break (chain_id, vault, kind, subject, token) where resolved_at is null;
+create index break_by_reconciliation on reconciliation_break (opened_in);
 create index break_is_accepted on reconciliation_break (chain_id, vault, kind, subject, token) where resolution = 'accepted';
 
 create function keep_resolved_break() returns trigger language plpgsql as $$
