@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import { newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
 import { createReconciliations } from '../../adapters/postgres/reconciliations.ts'
+import { pipeline } from '../../relayer/pipeline.ts'
 import { createWorld } from './world.ts'
 
 const world = await createWorld()
@@ -89,19 +90,14 @@ describe('a day', () => {
 
   test('whose last block is no longer in the chain is told', async () => {
     await endOfDay()
-    const { chain } = world.context
-    const { pipeline } = await import('../../relayer/pipeline.ts')
-    const openDay = world.context.reconciliation.openDay
-    for (let times = 0; times < 5 && (await openDay(config)) === undefined; times++)
-      await pipeline.reconcile({
-        ...world.context,
-        reconciliation: { ...world.context.reconciliation, openDay: async () => undefined },
-      })
-    const last = (await openDay(config))?.to.number
-    const forgetful = {
+    const { chain, reconciliation } = world.context
+    const ofRangesOnly = { ...reconciliation, openDay: async () => undefined }
+    for (let times = 0; times < 5; times++) await pipeline.reconcile({ ...world.context, reconciliation: ofRangesOnly })
+    const last = (await reconciliation.openDay(config))?.to.number
+    expect(last).toBeDefined()
+    const forgetful: typeof chain = {
       ...chain,
-      blockByNumber: async (number: bigint) =>
-        number === last ? ({ outcome: 'absent' } as const) : chain.blockByNumber(number),
+      blockByNumber: async (number) => (number === last ? { outcome: 'absent' } : chain.blockByNumber(number)),
     }
     await pipeline.reconcile({ ...world.context, chain: forgetful })
     expect((await openBreaks()).map(({ kind, subject }) => [kind, subject])).toContainEqual(['block', `${last}`])
