@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
 import { inTransaction } from '../../adapters/postgres/database.ts'
 import { createReconciliations } from '../../adapters/postgres/reconciliations.ts'
+import { ChainUnavailableError } from '../../core/ports/chain.ts'
 import { pipeline } from '../../relayer/pipeline.ts'
 import type { StageContext } from '../../relayer/stage.ts'
 import { localAccounts } from '../../scripts/local/accounts.ts'
@@ -226,6 +227,27 @@ describe('a planted fault opens the right break and leaves it open', () => {
     ])
     expect(found.find(({ kind }) => kind === 'deposit')?.expected).toBeUndefined()
     await settle(0n)
+    expect(await opened()).toEqual([])
+  })
+})
+
+describe('a node', () => {
+  test('that has other blocks than the final ones is an outage: nothing is compared with another chain', async () => {
+    await settle(0n)
+    const before = await ranges()
+    const { chain } = world.context
+    const events = async (): Promise<never> => {
+      throw new Error('blocks that do not fit are not read')
+    }
+    const blockByNumber: typeof chain.blockByNumber = async (number) => {
+      const found = await chain.blockByNumber(number)
+      return found.outcome === 'absent' ? found : { ...found, value: { ...found.value, hash: `0x${'66'.repeat(32)}` } }
+    }
+    for (const other of [{ blockByNumber }, { blockByNumber: async () => ({ outcome: 'absent' as const }) }]) {
+      const context = { ...world.context, chain: { ...chain, events, ...other } }
+      await expect(pipeline.reconcile(context)).rejects.toThrow(ChainUnavailableError)
+    }
+    expect(await ranges()).toEqual(before)
     expect(await opened()).toEqual([])
   })
 })
