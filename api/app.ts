@@ -19,6 +19,14 @@ import type { ApiPorts } from './ports.ts'
 import { readAccount, readAccountRoute } from './routes/accounts.ts'
 import { readAuditRecord, readAuditRecordRoute } from './routes/audit-records.ts'
 import { readBatch, readBatchRoute } from './routes/batches.ts'
+import {
+  assignBreak,
+  assignBreakRoute,
+  listBreaks,
+  listBreaksRoute,
+  resolveBreak,
+  resolveBreakRoute,
+} from './routes/breaks.ts'
 import { cancelIntent, cancelIntentRoute } from './routes/cancel.ts'
 import { documentation, showErrorIndex, showErrorPage, showStyle } from './routes/docs.ts'
 import { factsRoute, showFacts } from './routes/facts.ts'
@@ -27,6 +35,12 @@ import { rejectHold, rejectHoldRoute, releaseHold, releaseHoldRoute } from './ro
 import { readIntent, readIntentRoute, submit, submitRoute } from './routes/intents.ts'
 import { createOrder, createOrderRoute, readOrder, readOrderRoute } from './routes/orders.ts'
 import { prepare, prepareRoute } from './routes/prepare.ts'
+import {
+  listReconciliations,
+  listReconciliationsRoute,
+  readReconciliation,
+  readReconciliationRoute,
+} from './routes/reconciliations.ts'
 import { batchWaker } from './wake.ts'
 
 /** Every POST: each moves money or makes a promise, so each needs a key. */
@@ -37,14 +51,22 @@ const writes = [
   '/v1/intents/:id/cancel',
   '/v1/holds/:id/release',
   '/v1/holds/:id/reject',
+  '/v1/breaks/:id/assign',
+  '/v1/breaks/:id/resolve',
 ]
+/** For operators alone, reads too: sums of everybody's money. */
+const forOperators = ['/v1/reconciliations', '/v1/reconciliations/*', '/v1/breaks', '/v1/breaks/*']
 
 /** The whole API. A request meets the middleware from top to bottom, then its route; answers go back the same way. */
 export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   const chains = knownChains(ports)
   const introduction = introductionOf(ports)
   const wakeBatch = batchWaker(ports)
-  const metrics = createMetrics({ waitingCount: () => commits.waitingCount() })
+  const metrics = createMetrics({
+    waitingCount: () => commits.waitingCount(),
+    openBreakCounts: () => ports.reconciliations.openCounts(),
+    log: ports.log,
+  })
   const commits = commitIntents({ ports, metrics, wakeBatch })
   const accept = createAccept({ chains, introduction, commits, ports })
   const wiring = { ports, chains, introduction, accept, metrics, wakeBatch }
@@ -61,6 +83,7 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.use('/v1/*', authenticate(ports))
   app.use('/v1/*', limitBody)
   app.on('POST', ['/v1/holds/:id/release', '/v1/holds/:id/reject'], requireRole('operator'))
+  for (const path of forOperators) app.use(path, requireRole('operator'))
   app.on('POST', writes, requireJson)
   app.on('POST', writes, idempotent(ports))
 
@@ -75,6 +98,11 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.openapi(readAuditRecordRoute, readAuditRecord(wiring))
   app.openapi(releaseHoldRoute, releaseHold(wiring))
   app.openapi(rejectHoldRoute, rejectHold(wiring))
+  app.openapi(listReconciliationsRoute, listReconciliations(wiring))
+  app.openapi(readReconciliationRoute, readReconciliation(wiring))
+  app.openapi(listBreaksRoute, listBreaks(wiring))
+  app.openapi(assignBreakRoute, assignBreak(wiring))
+  app.openapi(resolveBreakRoute, resolveBreak(wiring))
 
   app.openapi(factsRoute, showFacts(wiring))
   app.openapi(healthRoute, health)

@@ -18,6 +18,7 @@ import { createIntake } from '../adapters/postgres/intake.ts'
 import { createIntents } from '../adapters/postgres/intents.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import { createOrders } from '../adapters/postgres/orders.ts'
+import { createReconciliations } from '../adapters/postgres/reconciliations.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
 import type { Clock } from '../core/ports/clock.ts'
@@ -84,6 +85,7 @@ const app = createApp({
   intents: createIntents({ database, acknowledger, newId }),
   batches: createBatches(database),
   auditRecords: createAuditRecords(database),
+  reconciliations: createReconciliations(database),
   chains,
   queue,
   secrets: createSecrets(settings.SECRET_KEYS),

@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Log } from '../core/ports/log.ts'
+import type { Reconciliations } from '../core/ports/reconciliations.ts'
 
 /** What operators watch of this process, for Prometheus. */
 export type Metrics = {
@@ -9,7 +11,15 @@ export type Metrics = {
   readonly committed: (facts: { count: number; seconds: number }) => void
 }
 
-export function createMetrics({ waitingCount }: { waitingCount: () => number }): Metrics {
+export function createMetrics({
+  waitingCount,
+  openBreakCounts,
+  log,
+}: {
+  waitingCount: () => number
+  openBreakCounts: Reconciliations['openCounts']
+  log: Log
+}): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -44,6 +54,20 @@ export function createMetrics({ waitingCount }: { waitingCount: () => number }):
     registers,
     collect() {
       this.set(waitingCount())
+    },
+  })
+  new Gauge({
+    name: 'ice_reconciliation_open_breaks',
+    help: 'Differences between chain and books that nobody has resolved, by kind; absent while the database cannot be asked',
+    labelNames: ['kind'],
+    registers,
+    async collect() {
+      this.reset()
+      try {
+        for (const [kind, count] of await openBreakCounts()) this.set({ kind }, count)
+      } catch (error) {
+        log.warn({ err: error }, 'Open breaks could not be counted for the metrics.')
+      }
     },
   })
 

@@ -12,6 +12,7 @@ import type { Intents } from '../core/ports/intents.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Orders } from '../core/ports/orders.ts'
 import type { Queue } from '../core/ports/queue.ts'
+import type { Reconciliations } from '../core/ports/reconciliations.ts'
 import type { Secrets } from '../core/ports/secrets.ts'
 import type { Signatures } from '../core/ports/signatures.ts'
 
@@ -28,6 +29,7 @@ export type ApiPorts = {
   readonly intents: Intents
   readonly batches: Batches
   readonly auditRecords: AuditRecords
+  readonly reconciliations: Reconciliations
   /** By chain id. A configured chain that is missing here answers `chain_unavailable`. */
   readonly chains: ReadonlyMap<number, Chain>
   readonly queue: Pick<Queue, 'wake'>

@@ -189,6 +189,11 @@ export const errors = {
     title: 'The payment is not on hold',
     next: 'Read the intent: somebody released or rejected it, or it expired.',
   },
+  break_not_open: {
+    status: 409,
+    title: 'The break is resolved already',
+    next: 'Read the break: somebody resolved it, or a later reconciliation found agreement. What differs again is a new break.',
+  },
   chain_unavailable: {
     status: 503,
     title: 'The chain could not be asked',

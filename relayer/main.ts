@@ -18,6 +18,7 @@ import { createFinalization } from '../adapters/postgres/finalization.ts'
 import { createIdempotency } from '../adapters/postgres/idempotency.ts'
 import { createLanes } from '../adapters/postgres/lanes.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
+import { createReconciliation } from '../adapters/postgres/reconciliation.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
@@ -91,6 +92,9 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
     audit: createAudit(database),
     archive: createArchive(database),
     stores,
+    reconciliation: createReconciliation(database),
+    clock,
+
     log,
     holder,
     newId,

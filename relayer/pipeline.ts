@@ -1,9 +1,10 @@
-import type { Wake } from '../core/ports/queue.ts'
+import type { StageName } from '../core/stages.ts'
 import type { Stage } from './stage.ts'
 import { archiveTo } from './stages/archive.ts'
 import { batch } from './stages/batch.ts'
 import { confirm } from './stages/confirm.ts'
 import { finalize } from './stages/finalize.ts'
+import { reconcile } from './stages/reconcile.ts'
 import { record } from './stages/record.ts'
 import { submit } from './stages/submit.ts'
 
@@ -22,4 +23,6 @@ export const pipeline = {
   /** Obligations of their own: a store that is slow or down holds up neither the other nor a payment. */
   'archive-ipfs': archiveTo('ipfs'),
   'archive-arweave': archiveTo('arweave'),
-} as const satisfies Record<Wake['stage'], Stage>
+  /** finalized → compared with every other source */
+  reconcile,
+} as const satisfies Record<StageName, Stage>

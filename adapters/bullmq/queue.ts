@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Clock } from '../../core/ports/clock.ts'
 import type { Log } from '../../core/ports/log.ts'
 import type { Queue, Wake } from '../../core/ports/queue.ts'
+import { stages } from '../../core/stages.ts'
 import { type Connection, openBackend, sendMillisMax } from './backend.ts'
 import { coalesce, takeTurns } from './coalesce.ts'
 import { within } from './deadline.ts'
@@ -10,8 +11,7 @@ import { logOutages } from './outage-log.ts'
 /** Delayed wake-ups are due on this grid, never early, so that those for the same moment are one. */
 const delayGridMillis = 50
 
-const stages = ['batch', 'submit', 'confirm', 'finalize', 'record', 'archive-ipfs', 'archive-arweave'] as const
-const wakeSchema = z.object({ stage: z.enum(stages satisfies readonly Wake['stage'][]), chainId: z.int().positive() })
+const wakeSchema = z.object({ stage: z.enum(stages), chainId: z.int().positive() })
 
 /**
  * Wake-ups through BullMQ, on Redis or on Postgres. On Postgres it has a schema of its own, `bullmq`, and migrates it

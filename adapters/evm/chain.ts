@@ -5,6 +5,7 @@ import {
   type ContractFunctionReturnType,
   decodeFunctionResult,
   encodeFunctionData,
+  erc20Abi,
   type Hex,
 } from 'viem'
 import { z } from 'zod'
@@ -143,6 +144,16 @@ export function connectChain({
       return decoded('paused', () => decodeFunctionResult({ ...call, data }))
     },
 
+    holdings: (tokens, atBlock) =>
+      Promise.all(
+        tokens.map(async (token) => {
+          const call = { abi: erc20Abi, functionName: 'balanceOf' } as const
+          const data = encodeFunctionData({ ...call, args: [vault] })
+          const answer = await rpc.ask('eth_call', [{ to: token, data }, { blockHash: atBlock }], hexSchema)
+          return decoded('balanceOf', () => decodeFunctionResult({ ...call, data: answer }))
+        }),
+      ),
+
     async vaultFacts({ tokens, senders, relayerId }) {
       const { hash } = await head()
       const ask = <Name extends FactName>(functionName: Name, args: FactArgs<Name>) => fact(functionName, args, hash)
@@ -197,6 +208,6 @@ function decoded<T>(name: string, decode: () => T): T {
   try {
     return decode()
   } catch (cause) {
-    throw new ChainUnavailableError(`malformed answer of the vault's ${name}`, { cause })
+    throw new ChainUnavailableError(`malformed answer of ${name}`, { cause })
   }
 }

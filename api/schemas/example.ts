@@ -16,6 +16,8 @@ export const example = {
   cid: 'bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e',
   arweaveId: 'mYb1c0nG7Q2sKp4dXv9eZt6hLw3uJf8aRi5oNq0yTgE',
   attemptId: 'at_01k9v3m2t1e2s9m4q0w7z5c8bf',
+  reconciliationId: 'rc_01k9v3p8h4f1btqx6w2z0n5mde',
+  breakId: 'br_01k9v3p8j2e8m9s4k7d1r6c3ya',
   hash: `0x${'5d'.repeat(32)}`,
   signature: `0x${'1b'.repeat(64)}1c`,
   time: '2026-11-23T09:30:00.000Z',

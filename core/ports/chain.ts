@@ -81,6 +81,8 @@ export type Chain = {
   readonly events: (block: Block) => Promise<readonly VaultEvent[]>
   readonly accounts: (token: Address, payers: readonly Address[], atBlock: Hex) => Promise<readonly AccountState[]>
   readonly isPaused: (atBlock: Hex) => Promise<boolean>
+  /** How much of each token the vault holds, by the token's own word: `balanceOf(vault)`. In the order of the tokens. */
+  readonly holdings: (tokens: readonly Address[], atBlock: Hex) => Promise<readonly bigint[]>
   /** What the vault on chain says of itself, to compare with the configuration at start. */
   readonly vaultFacts: (about: {
     readonly tokens: readonly Address[]

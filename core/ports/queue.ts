@@ -1,6 +1,8 @@
+import type { StageName } from '../stages.ts'
+
 /** What the relayer is woken for. Work carries ids, never state: a wake-up that is lost, late or doubled does no harm. */
 export type Wake = {
-  readonly stage: 'batch' | 'submit' | 'confirm' | 'finalize' | 'record' | 'archive-ipfs' | 'archive-arweave'
+  readonly stage: StageName
   readonly chainId: number
 }
 

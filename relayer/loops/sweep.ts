@@ -1,10 +1,6 @@
-import type { Queue, Wake } from '../../core/ports/queue.ts'
+import type { Queue } from '../../core/ports/queue.ts'
+import { stages } from '../../core/stages.ts'
 import type { Loop } from './loop.ts'
-
-const stages = [
-  ...(['batch', 'submit', 'confirm', 'finalize', 'record'] as const),
-  ...(['archive-ipfs', 'archive-arweave'] as const),
-] satisfies readonly Wake['stage'][]
 
 /** Wakes every stage of every chain: whatever a crash, a flushed Redis or a lost job left lying is found within a second. */
 export function sweep({ queue, chainIds }: { queue: Queue; chainIds: readonly number[] }): Loop {

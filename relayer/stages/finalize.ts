@@ -65,10 +65,9 @@ export const finalize: Stage = async (context) => {
     accounts,
   })
   if (outcome === 'moved') return [{ stage: 'finalize' }]
-  const next: readonly Next[] = upTo < target ? [{ stage: 'finalize' }, { stage: 'record' }] : [{ stage: 'record' }]
   for (const { id, state } of batches)
     log.info({ batch: id, block: block.number }, state === 'included' ? 'finalized' : 'dissolved')
-  return next
+  return [{ stage: 'record' }, { stage: 'reconcile' }, ...(upTo < target ? [{ stage: 'finalize' } as const] : [])]
 }
 
 /**

@@ -5,6 +5,7 @@ import type { System } from '../local/system.ts'
 import { archive } from './archive.ts'
 import { accountOf, deposit, tokenBalance, vaultBalance } from './deposit.ts'
 import { order } from './order.ts'
+import { checkReconciled } from './reconciled.ts'
 import { type Acknowledged, type Payer, type Scene, showIn } from './scene.ts'
 import { follow, measureTransferGas } from './settle.ts'
 import { sign } from './sign.ts'
@@ -55,6 +56,7 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
     lines.tell(
       `${payers.length} payers: the vault, the books and what was signed agree to the last unit; nothing is reserved`,
     )
+    await checkReconciled(scene, settled, lines)
     return checkMerchants(scene, payments, merchantsBefore)
   })
   terminal.table(['merchant', 'payments', 'before', 'received', 'after'], rows)

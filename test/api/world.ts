@@ -18,6 +18,7 @@ import { createIdempotency } from '../../adapters/postgres/idempotency.ts'
 import { createIntake } from '../../adapters/postgres/intake.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createOrders } from '../../adapters/postgres/orders.ts'
+import { createReconciliations } from '../../adapters/postgres/reconciliations.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
 import { createApp } from '../../api/app.ts'
 import type { ApiPorts } from '../../api/ports.ts'
@@ -96,6 +97,7 @@ export async function createWorld({
     intents: createIntents({ database, acknowledger, newId }),
     batches: createBatches(database),
     auditRecords: createAuditRecords(database),
+    reconciliations: createReconciliations(database),
     chains: new Map([[chainId, evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
     secrets: createSecrets([`0x${'5e'.repeat(32)}`]),

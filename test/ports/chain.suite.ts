@@ -144,6 +144,16 @@ export function testChain(
       })
     })
 
+    test('holdings are what the tokens say of the vault at the named block', async () => {
+      const [, other] = vault.tokens
+      const tokens = [scene.token, other?.address ?? missing('another token')]
+      expect(await chain.holdings(tokens, deposited.parentHash)).toEqual([0n, 0n])
+      expect(await chain.holdings(tokens, deposited.hash)).toEqual([5_000n, 0n])
+      expect(await chain.holdings([], deposited.hash)).toEqual([])
+      await expect(chain.holdings([payer.address], deposited.hash)).rejects.toThrow(ChainUnavailableError)
+      await expect(chain.holdings(tokens, unknownHash)).rejects.toThrow(ChainUnavailableError)
+    })
+
     test('state is that of the named block, although a later one says otherwise', async () => {
       const accountAt = async (hash: Hex) => (await chain.accounts(scene.token, [payer.address, lane.address], hash))[0]
       expect(await accountAt(deposited.parentHash)).toMatchObject({ balance: 0n, relayerId: 0 })

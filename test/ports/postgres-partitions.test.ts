@@ -7,6 +7,7 @@ import { type Database, type DbTransaction, inTransaction } from '../../adapters
 import { lockIntent } from '../../adapters/postgres/intent-row.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createOrders } from '../../adapters/postgres/orders.ts'
+import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { zeroHash } from '../../core/protocol/typed-data.ts'
 import { admitOne, payerWith } from './books.ts'
 import { candidate, chain, holdAbove, nowSeconds, order, usdc } from './payments.ts'
@@ -39,7 +40,11 @@ function within(tx: DbTransaction): Database {
   return new Proxy(tx as Database, {
     get: (target, name) => {
       if (name === 'transaction') {
-        return () => ({ execute: (work: (inner: DbTransaction) => Promise<unknown>) => work(tx) })
+        const started = {
+          execute: (work: (inner: DbTransaction) => Promise<unknown>) => work(tx),
+          setIsolationLevel: () => started,
+        }
+        return () => started
       }
       const member = Reflect.get(target, name, target)
       return typeof member === 'function' ? member.bind(target) : member
@@ -74,9 +79,14 @@ const ofBooks = (on: Database) => ({
   batching: createBatching(on),
   batches: createBatches(on),
   orders: createOrders(on),
+  reconciliation: createReconciliation(on),
 })
 const { chainId, vault } = chain
 const cancel = { signature: `0x${'07'.repeat(64)}`, deadline: BigInt(nowSeconds() + 600) } as const
+const rangeNow = () => {
+  const at = { hash: zeroHash, at: BigInt(nowSeconds()), recordedAtMillis: Date.now() }
+  return { from: { ...at, number: 100n }, to: { ...at, number: 103n } }
+}
 const operator = { operatorId: 'desk', note: undefined }
 
 /** Of each table by its id: one day, events of a changed state among them. Of those that search what is recent: four days at most of one table, or of two. */
@@ -179,6 +189,27 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
       const wanted = order()
       await books.orders.create(wanted)
       return (on) => ofBooks(on).orders.find(wanted.id)
+    },
+  ],
+  // A range opens the days around its last moments, of a table by its id: five at most, as long as a process's clock may be off.
+  ['whether money moved in a range', 4, async () => (on) => ofBooks(on).reconciliation.hasMoved(chain, rangeNow())],
+  ['the ledger of a range', 4, async () => (on) => ofBooks(on).reconciliation.ledger(chain, rangeNow(), [])],
+  [
+    'the final payments of a range and their events',
+    9,
+    async () => {
+      await settled()
+      await sql`update batch set state = 'finalized' where state = 'included'`.execute(database)
+      return (on) => ofBooks(on).reconciliation.intents(chain, rangeNow(), [])
+    },
+  ],
+  ['the sums of a range', 12, async () => (on) => ofBooks(on).reconciliation.sums(chain, rangeNow())],
+  [
+    'what an account reserves',
+    1,
+    async () => {
+      const { payment } = await accepted()
+      return (on) => ofBooks(on).reconciliation.reservations(chain, [payment])
     },
   ],
   ['a new order', 1, async () => (on) => ofBooks(on).orders.create(order())],

@@ -31,6 +31,7 @@ import { createFinalization } from '../../adapters/postgres/finalization.ts'
 import { createIntake } from '../../adapters/postgres/intake.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createLanes } from '../../adapters/postgres/lanes.ts'
+import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
 import type { Candidate } from '../../core/admit.ts'
 import { type ChainConfig, configSchema, findToken } from '../../core/config.ts'
@@ -130,6 +131,8 @@ export async function createWorld({
     audit: createAudit(database),
     archive: createArchive(database),
     stores: await openStores(archives),
+    reconciliation: createReconciliation(database),
+    clock,
     log,
     holder: 'this test',
     newId,

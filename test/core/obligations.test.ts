@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest'
+import { compareAudit, compareDeliveries, overdueDifferences } from '../../core/obligations.ts'
+import { dollar } from './payments.ts'
+import { hashOf } from './reconciliations.ts'
+
+const owed = [
+  { intentId: 'pi_1', sequence: 1, endpointId: 'we_a' },
+  { intentId: 'pi_1', sequence: 2, endpointId: 'we_a' },
+  { intentId: 'pi_1', sequence: 2, endpointId: 'we_b' },
+]
+const settlements = [
+  { txHash: hashOf(1), token: dollar, count: 3, amount: 70n },
+  { txHash: hashOf(2), token: dollar, count: 1, amount: 5n },
+]
+
+describe('deliveries', () => {
+  test('agree when each event has one for each endpoint', () => {
+    expect(compareDeliveries({ owed, made: owed.toReversed() })).toEqual([])
+  })
+
+  test.each([
+    ['is missing for one endpoint', owed.slice(0, 2), 'pi_1/2/we_b', 'a delivery', undefined],
+    ['is there twice', [...owed, ...owed.slice(0, 1)], 'pi_1/1/we_a', undefined, 'a delivery'],
+    [
+      'has no event',
+      [...owed, { intentId: 'pi_2', sequence: 1, endpointId: 'we_a' }],
+      'pi_2/1/we_a',
+      undefined,
+      'a delivery',
+    ],
+  ] as const)('differ when one %s', (_name, made, subject, expected, actual) => {
+    expect(compareDeliveries({ owed, made })).toEqual([
+      { kind: 'delivery', subject, token: undefined, expected, actual },
+    ])
+  })
+})
+
+describe('audit records', () => {
+  const records = settlements.map(({ txHash, count, amount }) => ({ txHash, count, amount }))
+
+  test('agree when each settling tx has one with all it paid', () => {
+    expect(compareAudit(settlements, records)).toEqual([])
+  })
+
+  test.each([
+    ['is missing', records.slice(1), '3 payments over 70', undefined],
+    ['is there twice', [...records, ...records.slice(0, 1)], undefined, '3 payments over 70'],
+    [
+      'lacks a payment',
+      [{ ...records[0], count: 2, amount: 60n }, records[1]],
+      '3 payments over 70',
+      '2 payments over 60',
+    ],
+    ['tells a unit less', [{ ...records[0], amount: 69n }, records[1]], '3 payments over 70', '3 payments over 69'],
+  ] as const)('differ when one %s', (_name, made, expected, actual) => {
+    const found = compareAudit(settlements, made as typeof records)
+    expect(found).toEqual([{ kind: 'audit', subject: hashOf(1), token: undefined, expected, actual }])
+  })
+})
+
+test('what is overdue says how long it should have taken and how long it has', () => {
+  expect(overdueDifferences([{ id: 'wd_1', state: 'dead', ageHours: 97 }], 96)).toEqual([
+    {
+      kind: 'obligation',
+      subject: 'wd_1',
+      token: undefined,
+      expected: 'fulfilled within 96 hours',
+      actual: 'dead after 97 hours',
+    },
+  ])
+})
