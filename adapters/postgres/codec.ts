@@ -30,6 +30,11 @@ export function uuidAt(millis: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`
 }
 
+/** When an id was made, by the clock of its maker. */
+export function millisOf(uuid: string): number {
+  return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16)
+}
+
 export function idOf(prefix: IdPrefix, uuid: string): string {
   return fromUUID(uuid, prefix)
 }
