@@ -41,7 +41,7 @@ export function createEventStream({ onClose }: { onClose: () => void }): EventSt
     wake()
     onClose()
   }
-  const cut = () => end((open) => open.error(new Error('the stream was cut')))
+  const cut = () => end((open) => open.error(cutError()))
   const write = (text: string) => {
     if (!isOpen || controller === undefined) return
     controller.enqueue(encoder.encode(text))
@@ -74,4 +74,11 @@ export function createEventStream({ onClose }: { onClose: () => void }): EventSt
     close: () => end((open) => open.close()),
     cut,
   }
+}
+
+/** The server prints what ends a body early: a sentence is enough. */
+function cutError(): Error {
+  const error = new Error('a stream was cut; its client goes on from the last event it has')
+  error.stack = error.message
+  return error
 }

@@ -128,7 +128,11 @@ export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' 
       const { stream, whenClosed } = enter(`app ${appId}`, ports.limits.streamsPerAppMax)
       return begin(stream, async () => {
         let waiting: IntentEvent[] | undefined = []
+        // The reader may lag behind, so what it tells first may be older than what the client has, or asks for.
+        let last = after ?? (await events.now())
         const show = (event: IntentEvent) => {
+          if (!isAfter(event, last)) return
+          last = event
           const id = `${event.xid}.${event.intentId}.${event.sequence}`
           stream.send({ id, event: 'state', data: { ...showState(event), ...showApp(event) } })
         }
@@ -142,18 +146,18 @@ export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' 
         return stream.body
 
         async function catchUp(): Promise<void> {
-          let last = after ?? listening.from
           for (let isMore = after !== undefined; isMore && stream.isOpen(); ) {
             const range = { after: last, until: listening.from, countMax: backlogMax }
             const found = await events.ofApp(appId, range)
-            for (const event of found) show(event)
-            last = found.at(-1) ?? last
+            for (const event of found) {
+              show(event)
+              await stream.taken()
+            }
             isMore = found.length === backlogMax
-            await stream.taken()
           }
           const missed = waiting ?? []
           waiting = undefined
-          for (const event of missed) if (isAfter(event, last)) show(event)
+          for (const event of missed) show(event)
         }
       })
     },

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Page, PageRequest } from '../../core/ports/page.ts'
-import { type IdPrefix, idOf, millisOf, uuidAt, uuidOfOwn } from './codec.ts'
+import { firstUuidAt, type IdPrefix, idOf, millisOf, uuidAt, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
 
 const dayMillis = 24 * 3600_000
@@ -80,7 +80,8 @@ export async function readPage(
       isMore = rows.length === chunkMax
     }
   }
-  return pageTo(days.length > daysMax ? days[daysMax - 1] : undefined)
+  const last = days.length > daysMax ? days[daysMax - 1] : undefined
+  return pageTo(last === undefined ? undefined : firstUuidAt(millisOf(last)))
 }
 
 export type Span = { readonly fromMillis?: number | undefined; readonly toMillis?: number | undefined }

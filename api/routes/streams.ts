@@ -6,6 +6,7 @@ import { example } from '../schemas/example.ts'
 import { idParams } from '../schemas/fields.ts'
 import { problems } from '../schemas/problem.ts'
 import type { Streams } from '../streams.ts'
+import { isTypeId } from '../type-id.ts'
 import type { WatchLinks } from '../watch-link.ts'
 
 const capabilityCharactersMax = 64
@@ -100,9 +101,11 @@ export function streamApp({ streams }: { streams: Streams }): RouteHandler<typeo
 }
 
 function positionOf(text: string): EventPosition {
-  const [, xid = '', intentId = '', sequence = ''] =
-    /^([0-9]{1,20})\.(pi_[0-7][0-9a-hjkmnp-tv-z]{25})\.([0-9]{1,9})$/.exec(text) ?? []
-  if (intentId === '' || BigInt(xid) > xidMax) throw refuseLastEvent('the id of an event of this stream')
+  const [xid = '', intentId = '', sequence = '', ...more] = text.split('.')
+  const isNumbered = /^[0-9]{1,20}$/.test(xid) && /^[0-9]{1,9}$/.test(sequence)
+  if (more.length > 0 || !isNumbered || BigInt(xid) > xidMax || !isTypeId('pi', intentId)) {
+    throw refuseLastEvent('the id of an event of this stream')
+  }
   return { xid: BigInt(xid), intentId, sequence: Number(sequence) }
 }
 

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Page, PageRequest } from '../../core/ports/page.ts'
+import { isTypeId } from '../type-id.ts'
 import { example } from './example.ts'
 
 export const limitMax = 100
@@ -28,10 +29,8 @@ export const pageFields = (prefix: string) => ({
   cursor: z
     .string()
     .transform((text, context): string => {
-      const id = new RegExp(`^${cursorVersion}\\.(${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25})$`).exec(
-        Buffer.from(text, 'base64url').toString('latin1'),
-      )?.[1]
-      if (id !== undefined && cursorOf(id) === text) return id
+      const [version, id = ''] = Buffer.from(text, 'base64url').toString('latin1').split('.')
+      if (version === `${cursorVersion}` && isTypeId(prefix, id) && cursorOf(id) === text) return id
       context.addIssue({ code: 'custom', message: 'not a nextCursor of this list' })
       return z.NEVER
     })

@@ -81,6 +81,7 @@ describe('lists', () => {
     ['/v1/intents?cursor=zzz', 'cursor'],
     ['/v1/intents?cursor=MS5waV8', 'cursor'],
     ['/v1/intents?cursor=%00', 'cursor'],
+    [`/v1/intents?cursor=${Buffer.from('1.pi_0000000000000000000000000z').toString('base64url')}`, 'cursor'],
     ['/v1/intents?createdFrom=yesterday', 'createdFrom'],
     ['/v1/intents?createdFrom=2026-02-30T00:00:00Z', 'createdFrom'],
     ['/v1/intents?createdFrom=2026-01-02T00:00:00Z&createdTo=2026-01-01T00:00:00Z', 'createdTo'],
@@ -124,6 +125,12 @@ describe('the app that owns a payee', () => {
     await sql`delete from payee_owner`.execute(world.database)
     expect((await world.get(`/v1/intents/${ids[1]}/events`, of)).status).toBe(404)
   })
+})
+
+test('an id whose bits are those of no UUID is as unknown as any other', async () => {
+  for (const path of ['intents/pi', 'orders/po', 'batches/sb']) {
+    expect((await world.get(`/v1/${path}_0000000000000000000000000z`)).status).toBe(404)
+  }
 })
 
 describe('events of a payment', () => {
