@@ -113,8 +113,9 @@ export async function startSystem({
         onLine: toErrorOutput,
       }),
     )
-    const startedRelayers = await allStarted(relayers, stops)
-    const startedApis = await allStarted(apis, stops)
+    const starts = [allStarted(relayers, stops), allStarted(apis, stops)] as const
+    await Promise.allSettled(starts)
+    const [startedRelayers, startedApis] = await Promise.all(starts)
     const urls = startedApis.map(({ ready }) => ready.url)
     const [api] = urls
     if (api === undefined) throw new StartError('A system has one API at least.')
