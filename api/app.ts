@@ -11,13 +11,16 @@ import { authenticate } from './middleware/authenticate.ts'
 import { idempotent } from './middleware/idempotency.ts'
 import { limitBody, requireJson } from './middleware/json-body.ts'
 import { keepUncached } from './middleware/no-store.ts'
+import { openToBrowsers } from './middleware/open-to-browsers.ts'
 import { answerErrors, answerNotFound, refuseInvalid, refuseMethod } from './middleware/problem.ts'
+import { limitRate } from './middleware/rate-limit.ts'
 import { identifyRequest } from './middleware/request-id.ts'
 import { requireRole } from './middleware/require-role.ts'
 import { hardenAnswer } from './middleware/security-headers.ts'
 import type { ApiPorts } from './ports.ts'
 import { readAccount, readAccountRoute } from './routes/accounts.ts'
 import { readAuditRecord, readAuditRecordRoute } from './routes/audit-records.ts'
+import { listBatches, listBatchesRoute } from './routes/batch-list.ts'
 import { readBatch, readBatchRoute } from './routes/batches.ts'
 import {
   assignBreak,
@@ -29,10 +32,13 @@ import {
 } from './routes/breaks.ts'
 import { cancelIntent, cancelIntentRoute } from './routes/cancel.ts'
 import { documentation, showErrorIndex, showErrorPage, showStyle } from './routes/docs.ts'
+import { listEvents, listEventsRoute } from './routes/events.ts'
 import { factsRoute, showFacts } from './routes/facts.ts'
 import { health, healthRoute, metricsRoute, ready, readyRoute, showMetrics } from './routes/health.ts'
 import { rejectHold, rejectHoldRoute, releaseHold, releaseHoldRoute } from './routes/holds.ts'
+import { listIntents, listIntentsRoute } from './routes/intent-list.ts'
 import { readIntent, readIntentRoute, submit, submitRoute } from './routes/intents.ts'
+import { listOrders, listOrdersRoute } from './routes/order-list.ts'
 import { createOrder, createOrderRoute, readOrder, readOrderRoute } from './routes/orders.ts'
 import { prepare, prepareRoute } from './routes/prepare.ts'
 import {
@@ -41,7 +47,10 @@ import {
   readReconciliation,
   readReconciliationRoute,
 } from './routes/reconciliations.ts'
+import { streamApp, streamAppRoute, watchIntent, watchIntentRoute } from './routes/streams.ts'
+import { createStreams } from './streams.ts'
 import { batchWaker } from './wake.ts'
+import { createWatchLinks } from './watch-link.ts'
 
 /** Every POST: each moves money or makes a promise, so each needs a key. */
 const writes = [
@@ -69,7 +78,9 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   })
   const commits = commitIntents({ ports, metrics, wakeBatch })
   const accept = createAccept({ chains, introduction, commits, ports })
-  const wiring = { ports, chains, introduction, accept, metrics, wakeBatch }
+  const streams = createStreams(ports)
+  const watchLinks = createWatchLinks(ports)
+  const wiring = { ports, chains, introduction, accept, metrics, wakeBatch, streams, watchLinks }
 
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid })
   app.onError(answerErrors(ports))
@@ -77,10 +88,14 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
 
   app.use(identifyRequest)
   app.use(logAccess({ log: ports.log, metrics }))
+  app.use('/v1/intents/:id/stream', openToBrowsers)
   app.use(hardenAnswer)
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
   app.use('/v1/*', keepUncached)
+  // Before the credentials are asked for: its link is all that it takes.
+  app.openapi(watchIntentRoute, watchIntent(wiring))
   app.use('/v1/*', authenticate(ports))
+  app.use('/v1/*', limitRate(ports))
   app.use('/v1/*', limitBody)
   app.on('POST', ['/v1/holds/:id/release', '/v1/holds/:id/reject'], requireRole('operator'))
   for (const path of forOperators) app.use(path, requireRole('operator'))
@@ -88,14 +103,19 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.on('POST', writes, idempotent(ports))
 
   app.openapi(createOrderRoute, createOrder(wiring))
+  app.openapi(listOrdersRoute, listOrders(wiring))
   app.openapi(readOrderRoute, readOrder(wiring))
   app.openapi(prepareRoute, prepare(wiring))
   app.openapi(submitRoute, submit(wiring))
+  app.openapi(listIntentsRoute, listIntents(wiring))
   app.openapi(readIntentRoute, readIntent(wiring))
+  app.openapi(listEventsRoute, listEvents(wiring))
   app.openapi(cancelIntentRoute, cancelIntent(wiring))
   app.openapi(readAccountRoute, readAccount(wiring))
+  app.openapi(listBatchesRoute, listBatches(wiring))
   app.openapi(readBatchRoute, readBatch(wiring))
   app.openapi(readAuditRecordRoute, readAuditRecord(wiring))
+  app.openapi(streamAppRoute, streamApp(wiring))
   app.openapi(releaseHoldRoute, releaseHold(wiring))
   app.openapi(rejectHoldRoute, rejectHold(wiring))
   app.openapi(listReconciliationsRoute, listReconciliations(wiring))

@@ -7,12 +7,14 @@ import { createSignatures } from '../adapters/crypto/signatures.ts'
 import { createAcknowledger } from '../adapters/evm/acknowledger.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { createLog } from '../adapters/log/pino.ts'
+import { createMemoryRateLimit } from '../adapters/memory/rate-limit.ts'
 import { createAccounts } from '../adapters/postgres/accounts.ts'
 import { createApps } from '../adapters/postgres/apps.ts'
 import { createAuditRecords } from '../adapters/postgres/audit-records.ts'
 import { createBatches } from '../adapters/postgres/batches.ts'
 import { newId } from '../adapters/postgres/codec.ts'
 import { connectDatabase } from '../adapters/postgres/database.ts'
+import { createEvents } from '../adapters/postgres/events.ts'
 import { createIdempotency } from '../adapters/postgres/idempotency.ts'
 import { createIntake } from '../adapters/postgres/intake.ts'
 import { createIntents } from '../adapters/postgres/intents.ts'
@@ -20,6 +22,7 @@ import { migrate } from '../adapters/postgres/migrate.ts'
 import { createOrders } from '../adapters/postgres/orders.ts'
 import { createReconciliations } from '../adapters/postgres/reconciliations.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
+import { createRedisRateLimit } from '../adapters/redis/rate-limit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import { createApp } from './app.ts'
@@ -37,7 +40,7 @@ const log = createLog({ level: settings.LOG_LEVEL, name: 'api' })
 const clock: Clock = { nowMillis: () => Date.now() }
 /** What is to be let go of, in the order it was taken. Signals are heard before the first wait. */
 const releases: (() => unknown)[] = []
-let isStopping = false
+const stopping = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
 
 const config = await loadConfig(settings.ICE_CONFIG).catch(exitWith)
@@ -73,6 +76,12 @@ const acknowledger = await createAcknowledger({
   log,
 })
 releases.push(() => acknowledger.stop())
+const ownRates = createMemoryRateLimit()
+const rateLimit =
+  settings.REDIS_URL === undefined
+    ? ownRates
+    : createRedisRateLimit({ url: settings.REDIS_URL, fallback: ownRates, log, clock })
+releases.push(() => rateLimit.close())
 const accounts = createAccounts(database)
 const app = createApp({
   config,
@@ -86,10 +95,20 @@ const app = createApp({
   batches: createBatches(database),
   auditRecords: createAuditRecords(database),
   reconciliations: createReconciliations(database),
+  events: createEvents(database),
   chains,
   queue,
   secrets: createSecrets(settings.SECRET_KEYS),
   signatures,
+  rateLimit,
+  limits: {
+    appRequestsMax: settings.APP_REQUESTS_MAX,
+    failedLoginsMax: settings.FAILED_LOGINS_MAX,
+    streamsMax: settings.STREAMS_MAX,
+    streamsPerAppMax: settings.STREAMS_PER_APP_MAX,
+    proxyHops: settings.PROXY_HOPS,
+  },
+  stopping: stopping.signal,
   clock,
   log,
   newId,
@@ -112,12 +131,12 @@ server.once('error', (error) =>
   exitWith(new Error(`The API cannot listen on ${settings.HOST}:${settings.PORT}: ${error.message}`)),
 )
 
-/** Takes no more, finishes what it took, then lets go of queue and database. */
+/** Ends streams, takes no more, finishes what it took, then lets go of queue and database. */
 async function stop(): Promise<void> {
-  if (isStopping) return
-  isStopping = true
+  if (stopping.signal.aborted) return
   log.info({}, 'The API stops.')
   setTimeout(() => process.exit(1), stopMillisMax).unref()
+  stopping.abort()
   for (const release of releases.toReversed()) await release()
   process.exit(0)
 }

@@ -6,15 +6,18 @@ import type { AuditRecords } from '../core/ports/audit-records.ts'
 import type { Batches } from '../core/ports/batches.ts'
 import type { Chain } from '../core/ports/chain.ts'
 import type { Clock } from '../core/ports/clock.ts'
+import type { Events } from '../core/ports/events.ts'
 import type { Idempotency } from '../core/ports/idempotency.ts'
 import type { Intake } from '../core/ports/intake.ts'
 import type { Intents } from '../core/ports/intents.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Orders } from '../core/ports/orders.ts'
 import type { Queue } from '../core/ports/queue.ts'
+import type { RateLimit } from '../core/ports/rate-limit.ts'
 import type { Reconciliations } from '../core/ports/reconciliations.ts'
 import type { Secrets } from '../core/ports/secrets.ts'
 import type { Signatures } from '../core/ports/signatures.ts'
+import type { ApiLimits } from './limits.ts'
 
 /** Everything the API asks of the world. `main.ts` hands in the real ones. */
 export type ApiPorts = {
@@ -30,11 +33,16 @@ export type ApiPorts = {
   readonly batches: Batches
   readonly auditRecords: AuditRecords
   readonly reconciliations: Reconciliations
+  readonly events: Events
   /** By chain id. A configured chain that is missing here answers `chain_unavailable`. */
   readonly chains: ReadonlyMap<number, Chain>
   readonly queue: Pick<Queue, 'wake'>
   readonly secrets: Secrets
   readonly signatures: Signatures
+  readonly rateLimit: RateLimit
+  readonly limits: ApiLimits
+  /** Aborted when this process begins to stop: streams end, new ones are refused. */
+  readonly stopping: AbortSignal
   readonly clock: Clock
   readonly log: Log
   /** A fresh intent id that sorts by time. */

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { commonSettings, parseSettings, SettingsError } from '../core/settings.ts'
+import { limitsDefault } from './limits.ts'
 
 const portMax = 65_535
+const countSchema = (fallback: number) => z.coerce.number().int().positive().default(fallback)
 const keyPattern = /^0x[0-9a-fA-F]{64}$/
 
 const settingsSchema = z
@@ -16,6 +18,14 @@ const settingsSchema = z
     HOST: z.string().min(1).default('127.0.0.1'),
     /** Where clients reach this API, if a proxy stands in front. */
     PUBLIC_URL: z.url().optional(),
+    /** Requests of one app in ten seconds. */
+    APP_REQUESTS_MAX: countSchema(limitsDefault.appRequestsMax),
+    /** Wrong AppIDs and AppSecrets from one address in a minute. */
+    FAILED_LOGINS_MAX: countSchema(limitsDefault.failedLoginsMax),
+    STREAMS_MAX: countSchema(limitsDefault.streamsMax),
+    STREAMS_PER_APP_MAX: countSchema(limitsDefault.streamsPerAppMax),
+    /** Proxies in front that append to X-Forwarded-For. */
+    PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(limitsDefault.proxyHops),
   })
   .refine((env) => (env.ACKNOWLEDGER_KEY === undefined) !== (env.ACKNOWLEDGER_KEY_FILE === undefined), {
     path: ['ACKNOWLEDGER_KEY'],

@@ -14,6 +14,12 @@ export const errors = {
     title: 'AppID and AppSecret are missing or do not match',
     next: 'Send both with HTTP Basic authentication: Authorization: Basic base64(AppID:AppSecret).',
   },
+  rate_limited: {
+    status: 429,
+    title: 'Too many requests or streams',
+    next: 'Wait for Retry-After seconds and send the same request again; RateLimit tells what is left.',
+    retryable: true,
+  },
   body_too_large: {
     status: 413,
     title: 'The body is too large',

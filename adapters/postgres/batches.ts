@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { BatchState } from '../../core/batch.ts'
-import type { Batches, BatchRecord } from '../../core/ports/batches.ts'
+import type { Batches, BatchRecord, BatchSummary } from '../../core/ports/batches.ts'
+import { listBatches } from './batch-list.ts'
 import { addressOf, hexOf, idOf, uuidAt, uuidOf } from './codec.ts'
 import { type Database, query } from './database.ts'
 
@@ -9,9 +10,10 @@ export function createBatches(database: Database): Batches {
     find: async (id) => {
       const uuid = uuidOf('sb', id)
       if (uuid === undefined) return undefined
-      const batch = await find(database, uuid)
+      const [batch] = await load(database, [uuid])
       return batch && { ...batch, attempts: await attemptsOf(database, uuid, batch) }
     },
+    list: (query) => listBatches(database, query, load),
     isVisibleTo: async (id, appId) => {
       const uuid = uuidOf('sb', id)
       return uuid !== undefined && isVisibleTo(database, uuid, appId)
@@ -19,8 +21,9 @@ export function createBatches(database: Database): Batches {
   }
 }
 
-/** Result bits count payments first, then cancels: only the payments' are counted. */
-async function find(database: Database, uuid: string): Promise<Omit<BatchRecord, 'attempts'> | undefined> {
+/** The batches that exist among these, newest first. Result bits count payments first, then cancels: only the payments' are counted. */
+async function load(database: Database, uuids: readonly string[]): Promise<readonly BatchSummary[]> {
+  if (uuids.length === 0) return []
   type Row = {
     id: string
     chain_id: number
@@ -39,7 +42,7 @@ async function find(database: Database, uuid: string): Promise<Omit<BatchRecord,
     included_at: Date | null
     finalized_at: Date | null
   }
-  const [row] = await query(
+  const rows = await query(
     database,
     sql<Row>`
       select id, chain_id, vault, token, state, anchor, payment_count, cancel_count, block_number, block_hash, tx_hash,
@@ -47,28 +50,26 @@ async function find(database: Database, uuid: string): Promise<Omit<BatchRecord,
         case when results is not null then
           (select count(*) from generate_series(0, payment_count - 1) as i where get_bit(results, i) = 1)
         end as settled_count
-      from batch where id = ${uuid}`,
+      from batch where id = any(${uuids}::uuid[]) order by id desc`,
   )
-  return (
-    row && {
-      id: idOf('sb', row.id),
-      chainId: row.chain_id,
-      vault: addressOf(row.vault),
-      token: addressOf(row.token),
-      state: row.state,
-      anchor: hexOf(row.anchor),
-      paymentCount: row.payment_count,
-      cancelCount: row.cancel_count,
-      blockNumber: row.block_number === null ? undefined : BigInt(row.block_number),
-      blockHash: row.block_hash === null ? undefined : hexOf(row.block_hash),
-      txHash: row.tx_hash === null ? undefined : hexOf(row.tx_hash),
-      gasUsed: row.gas_used === null ? undefined : BigInt(row.gas_used),
-      settledCount: row.settled_count ?? undefined,
-      createdAtMillis: row.created_at.getTime(),
-      includedAtMillis: row.included_at?.getTime(),
-      finalizedAtMillis: row.finalized_at?.getTime(),
-    }
-  )
+  return rows.map((row) => ({
+    id: idOf('sb', row.id),
+    chainId: row.chain_id,
+    vault: addressOf(row.vault),
+    token: addressOf(row.token),
+    state: row.state,
+    anchor: hexOf(row.anchor),
+    paymentCount: row.payment_count,
+    cancelCount: row.cancel_count,
+    blockNumber: row.block_number === null ? undefined : BigInt(row.block_number),
+    blockHash: row.block_hash === null ? undefined : hexOf(row.block_hash),
+    txHash: row.tx_hash === null ? undefined : hexOf(row.tx_hash),
+    gasUsed: row.gas_used === null ? undefined : BigInt(row.gas_used),
+    settledCount: row.settled_count ?? undefined,
+    createdAtMillis: row.created_at.getTime(),
+    includedAtMillis: row.included_at?.getTime(),
+    finalizedAtMillis: row.finalized_at?.getTime(),
+  }))
 }
 
 /** Clocks of two processes may disagree by as much. */
@@ -78,7 +79,7 @@ const clockSkewMillisMax = 24 * 3600_000
 async function attemptsOf(
   database: Database,
   uuid: string,
-  { createdAtMillis, finalizedAtMillis = Date.now() }: Omit<BatchRecord, 'attempts'>,
+  { createdAtMillis, finalizedAtMillis = Date.now() }: BatchSummary,
 ): Promise<BatchRecord['attempts']> {
   type Row = { id: string; tx_hash: Buffer | null; state: string; max_fee_per_gas_wei: string; created_at: Date }
   const rows = await query(
@@ -98,26 +99,23 @@ async function attemptsOf(
   }))
 }
 
-/** Batch, payments, orders, one after the other: each statement names the ids that the one before it found, and opens their days only. */
+/** What was the app's when the batch was made is a row of its own; payees that it proved later are looked up. */
 async function isVisibleTo(database: Database, uuid: string, appId: string): Promise<boolean> {
-  const [span] = await query(
+  const [batch] = await query(
     database,
-    sql<{ intent_low: string; intent_high: string }>`select intent_low, intent_high from batch where id = ${uuid}`,
+    sql<{ intent_low: string; intent_high: string; is_own: boolean }>`
+      select b.intent_low, b.intent_high,
+        exists (select from batch_app a where a.app_id = ${appId} and a.batch_id = ${uuid}) as is_own
+      from batch b where b.id = ${uuid}`,
   )
-  if (span === undefined) return false
-  const [payments] = await query(
-    database,
-    sql<{ is_own: boolean | null; order_ids: readonly string[] | null }>`
-      select bool_or(app_id = ${appId}) as is_own,
-        array_agg(distinct order_id) filter (where order_id is not null) as order_ids
-      from intent where batch_id = ${uuid} and id between ${span.intent_low} and ${span.intent_high}`,
-  )
-  if (payments?.is_own) return true
-  if (!payments?.order_ids) return false
-  const [orders] = await query(
+  if (batch === undefined || batch.is_own) return batch !== undefined
+  const [payee] = await query(
     database,
     sql<{ is_own: boolean }>`
-      select exists (select from payment_order where id = any(${payments.order_ids}::uuid[]) and app_id = ${appId}) as is_own`,
+      select exists (
+        select from intent i join payee_owner p on p.chain_id = i.chain_id and p.payee = i.payee and p.app_id = ${appId}
+        where i.batch_id = ${uuid} and i.id between ${batch.intent_low} and ${batch.intent_high}
+      ) as is_own`,
   )
-  return orders?.is_own ?? false
+  return payee?.is_own ?? false
 }

@@ -182,6 +182,14 @@ function create(database: Database, batch: NewBatch): Promise<'created' | 'raced
       boundPayments.numAffectedRows === BigInt(batch.paymentIds.length) &&
       boundCancels.numAffectedRows === BigInt(batch.cancelIds.length)
     if (!isWhole) throw new Raced()
+    await sql`
+      insert into batch_app (app_id, batch_id)
+      select distinct a.app_id, ${batchUuid}::uuid
+      from intent i left join payee_owner p on p.chain_id = i.chain_id and p.payee = i.payee,
+        unnest(array[i.app_id, i.order_app_id, p.app_id]) as a(app_id)
+      where i.batch_id = ${batchUuid} and i.id between ${span.low} and ${span.high} and a.app_id is not null`.execute(
+      tx,
+    )
     return 'created' as const
   }).catch((error: unknown) => {
     if (error instanceof Raced) return 'raced' as const

@@ -14,7 +14,12 @@ export function newId(prefix: IdPrefix): string {
 /** The id as a row holds it, or undefined if this is no id of that kind: then nothing can have it. */
 export function uuidOf(prefix: IdPrefix, id: string): string | undefined {
   if (!new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`).test(id)) return undefined
-  return toUUID(id as ReturnType<typeof typeidUnboxed>)
+  try {
+    return toUUID(id as ReturnType<typeof typeidUnboxed>)
+  } catch {
+    // Its 128 bits are those of no UUID.
+    return undefined
+  }
 }
 
 /** For ids of our own making. @throws RangeError for any other. */
@@ -28,6 +33,16 @@ export function uuidOfOwn(prefix: IdPrefix, id: string): string {
 export function uuidAt(millis: number): string {
   const hex = Math.max(0, Math.floor(millis)).toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`
+}
+
+/** When an id was made, by the clock of its maker. */
+export function millisOf(uuid: string): number {
+  return Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16)
+}
+
+/** The lowest id that can be made in the millisecond; unlike `uuidAt` a UUID, so that it can be written as an id. */
+export function firstUuidAt(millis: number): string {
+  return `${uuidAt(millis).slice(0, 13)}-7000-8000-000000000000`
 }
 
 export function idOf(prefix: IdPrefix, uuid: string): string {

@@ -8,7 +8,12 @@ import type { DbTransaction } from './database.ts'
 import { storeLedgerEntries } from './ledger.ts'
 
 /** A candidate that goes into the books. `treeId`, `index`: where its acknowledgement is. */
-export type Taken = { readonly candidate: Candidate; readonly orderId: string | undefined } & (
+export type Taken = {
+  readonly candidate: Candidate
+  readonly orderId: string | undefined
+  /** App of that order. */
+  readonly orderAppId: string | undefined
+} & (
   | { readonly outcome: 'held'; readonly reason: string }
   | {
       readonly outcome: 'accepted'
@@ -69,6 +74,7 @@ function rowOf(taken: Taken) {
     deadline: `${payment.deadline}`,
     order_ref: byteaText(payment.orderRef),
     order_id: taken.orderId === undefined ? null : uuidOfOwn('po', taken.orderId),
+    order_app_id: taken.orderAppId === appId ? undefined : taken.orderAppId,
     digest: byteaText(digest),
     signature: byteaText(signature),
     state: taken.outcome,
@@ -79,10 +85,10 @@ function rowOf(taken: Taken) {
 async function storeIntents(tx: DbTransaction, set: string): Promise<void> {
   await sql`
     insert into intent (id, app_id, chain_id, vault, token, payer, payee, amount, nonce, deadline, order_ref, order_id,
-      digest, signature, state, reason, guarantee, accepted_at, settle_by, acknowledgement_id, acknowledgement_index)
+      order_app_id, digest, signature, state, reason, guarantee, accepted_at, settle_by, acknowledgement_id, acknowledgement_index)
     select * from jsonb_to_recordset(${set}::jsonb) as r(id uuid, app_id text, chain_id bigint, vault bytea, token bytea,
-      payer bytea, payee bytea, amount numeric, nonce bigint, deadline bigint, order_ref bytea, order_id uuid, digest bytea,
-      signature bytea, state text, reason text, guarantee text, accepted_at bigint, settle_by bigint,
+      payer bytea, payee bytea, amount numeric, nonce bigint, deadline bigint, order_ref bytea, order_id uuid,
+      order_app_id text, digest bytea, signature bytea, state text, reason text, guarantee text, accepted_at bigint, settle_by bigint,
       acknowledgement_id uuid, acknowledgement_index integer)`.execute(tx)
 }
 

@@ -57,13 +57,15 @@ async function commit(
   await storeTaken(
     tx,
     decided.flatMap(({ admission, candidate }): Taken[] => {
-      if (admission.outcome === 'held') return [{ candidate, ...admission }]
+      const orderAppId = books.order(candidate)?.appId
+      if (admission.outcome === 'held') return [{ candidate, orderAppId, ...admission }]
       if (admission.outcome !== 'accepted') return []
       return [
         {
           candidate,
           outcome: 'accepted',
           orderId: admission.orderId,
+          orderAppId,
           ...(places.get(candidate.digest) ?? impossible()),
         },
       ]

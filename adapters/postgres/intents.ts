@@ -1,19 +1,28 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Hex } from 'viem'
 import { RelayError } from '../../core/errors.ts'
 import type { IntentRecord, Intents } from '../../core/ports/intents.ts'
 import { type Guarantee, zeroHash } from '../../core/protocol/typed-data.ts'
 import { proven, type TreeRow } from './acknowledgements.ts'
-import { addressOf, hexOf, idOf, uuidAt, uuidOf } from './codec.ts'
+import { addressOf, byteaText, hexOf, idOf, uuidAt, uuidOf } from './codec.ts'
 import { type Database, query } from './database.ts'
 import { cancel } from './intent-cancel.ts'
 import { type HoldWiring, reject, release } from './intent-hold.ts'
-import { type BatchStateRow, batchState, type IntentRow, paymentOf, type StateRow, wireStateOf } from './intent-row.ts'
+import { listIntents } from './intent-list.ts'
+import { type BatchStateRow, type IntentRow, paymentOf, type StateRow, wireStateOf } from './intent-row.ts'
 
 /** `cancel` of an unknown id throws RelayError `not_found`; `release` with another chain than the payment's, RangeError. */
 export function createIntents(wiring: HoldWiring): Intents {
   return {
-    find: (id) => find(wiring.database, id),
+    find: async (id) => {
+      const uuid = uuidOf('pi', id)
+      return uuid === undefined ? undefined : (await load(wiring.database, [uuid]))[0]
+    },
+    list: (query) => listIntents(wiring.database, query, load),
+    states: async (ids) => {
+      const uuids = ids.map((id) => uuidOf('pi', id)).filter((uuid) => uuid !== undefined)
+      return new Map((await load(wiring.database, uuids)).map(({ id, state }) => [id, state]))
+    },
     release: (hold) => release(wiring, hold),
     reject: (hold) => reject(wiring, hold),
     cancel: (request) => cancel(wiring.database, request),
@@ -37,32 +46,48 @@ type Around = BatchStateRow &
   (TreeRow | { readonly [Column in keyof TreeRow]: null }) & {
     readonly batch_tx: Buffer | null
     readonly batch_block: number | null
+    readonly payment_id: string
     readonly order_app_id: string | null
+    readonly payee_app_id: string | null
     readonly order_hash: Buffer | null
   }
 
-async function find(database: Database, id: string): Promise<IntentRecord | undefined> {
-  const uuid = uuidOf('pi', id)
-  if (uuid === undefined) return undefined
-  const [row] = await query(database, sql<Row>`select * from intent where id = ${uuid}`)
-  if (row === undefined) return undefined
-  const [around] = await query(database, aroundOf(row))
-  if (around === undefined) throw new RelayError('internal', `a left join lost ${id}`)
-  return recordOf(row, around)
+/** The payments that exist among these, newest first. */
+async function load(database: Database, uuids: readonly string[]): Promise<readonly IntentRecord[]> {
+  if (uuids.length === 0) return []
+  const rows = await query(database, sql<Row>`select * from intent where id = any(${uuids}::uuid[]) order by id desc`)
+  if (rows.length === 0) return []
+  const around = new Map((await query(database, aroundOf(rows))).map((row) => [row.payment_id, row]))
+  return rows.map((row) => recordOf(row, around.get(row.id) ?? lost(row.id)))
 }
 
-/** An id before all days, which no row has: to be compared with null would open every day. */
+function lost(uuid: string): never {
+  throw new RelayError('internal', `a left join lost ${idOf('pi', uuid)}`)
+}
+
+/** An id before all days, which no row has: an empty set of ids would open every day. */
 const nobody = uuidAt(0)
 
-/** By ids that the statement names: each table opens one day. Joined to `intent`, they would open and lock every day. */
-const aroundOf = (row: Row) => sql<Around>`
-  select ${batchState(row.batch_index)}, b.tx_hash as batch_tx, b.block_number as batch_block,
-    o.app_id as order_app_id, o.order_hash,
-    a.root, a.leaf_count, a.nodes, a.signature as root_signature, a.key_certificate
-  from (select) as payment
-    left join batch b on b.id = ${row.batch_id ?? nobody}
-    left join payment_order o on o.id = ${row.order_id ?? nobody}
-    left join acknowledgement a on a.id = ${row.acknowledgement_id ?? nobody}`
+/** By ids that the statement names: each table opens the days of these. Joined to `intent`, they would open and lock every day. */
+function aroundOf(rows: readonly Row[]): RawBuilder<Around> {
+  const set = rows.map(({ id, batch_id, batch_index, order_id, acknowledgement_id, chain_id, payee }) => ({
+    ...{ payment_id: id, batch_id, batch_index, order_id, acknowledgement_id, chain_id },
+    payee: byteaText(hexOf(payee)),
+  }))
+  const named = (ids: readonly (string | null)[]) => [...new Set(ids.map((id) => id ?? nobody))]
+  return sql<Around>`
+    select r.payment_id, b.state as batch_state, is_paid(b.results, r.batch_index) as is_paid,
+      b.tx_hash as batch_tx, b.block_number as batch_block,
+      o.app_id as order_app_id, o.order_hash, p.app_id as payee_app_id,
+      a.root, a.leaf_count, a.nodes, a.signature as root_signature, a.key_certificate
+    from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(payment_id uuid, batch_id uuid, batch_index integer,
+        order_id uuid, acknowledgement_id uuid, chain_id bigint, payee bytea)
+      left join batch b on b.id = r.batch_id and b.id = any(${named(set.map((row) => row.batch_id))}::uuid[])
+      left join payment_order o on o.id = r.order_id and o.id = any(${named(set.map((row) => row.order_id))}::uuid[])
+      left join acknowledgement a on a.id = r.acknowledgement_id
+        and a.id = any(${named(set.map((row) => row.acknowledgement_id))}::uuid[])
+      left join payee_owner p on p.chain_id = r.chain_id and p.payee = r.payee`
+}
 
 function recordOf(row: Row, around: Around): IntentRecord {
   const state = wireStateOf(row, around)
@@ -79,6 +104,7 @@ function recordOf(row: Row, around: Around): IntentRecord {
     digest: hexOf(row.digest),
     orderId: row.order_id === null ? undefined : idOf('po', row.order_id),
     orderAppId: around.order_app_id ?? undefined,
+    payeeAppId: around.payee_app_id ?? undefined,
     state,
     reason: row.reason ?? undefined,
     acknowledgement: acknowledgementOf(row, around),

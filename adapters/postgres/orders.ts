@@ -3,11 +3,16 @@ import type { Order } from '../../core/order.ts'
 import type { OrderRecord, Orders } from '../../core/ports/orders.ts'
 import { addressOf, bytes, hexOf, idOf, uuidOf, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
+import { listOrders } from './order-list.ts'
 
 export function createOrders(database: Database): Orders {
   return {
     create: (order) => create(database, order),
-    find: (id) => find(database, id),
+    find: async (id) => {
+      const uuid = uuidOf('po', id)
+      return uuid === undefined ? undefined : (await load(database, [uuid]))[0]
+    },
+    list: (query) => listOrders(database, query, load),
   }
 }
 
@@ -62,22 +67,20 @@ export function orderOf(row: OrderRow): Order {
   }
 }
 
-async function find(database: Database, id: string): Promise<OrderRecord | undefined> {
-  const uuid = uuidOf('po', id)
-  if (uuid === undefined) return undefined
-  const [row] = await query(
+/** The orders that exist among these. */
+async function load(database: Database, uuids: readonly string[]): Promise<readonly OrderRecord[]> {
+  if (uuids.length === 0) return []
+  const rows = await query(
     database,
     sql<OrderRow & { salt: Buffer; created_at: Date; paid_by: string | null }>`
       select o.*, c.intent_id as paid_by
       from payment_order o left join order_claim c on c.order_id = o.id
-      where o.id = ${uuid}`,
+      where o.id = any(${uuids}::uuid[])`,
   )
-  return (
-    row && {
-      ...orderOf(row),
-      salt: hexOf(row.salt),
-      paidBy: row.paid_by === null ? undefined : idOf('pi', row.paid_by),
-      createdAtMillis: row.created_at.getTime(),
-    }
-  )
+  return rows.map((row) => ({
+    ...orderOf(row),
+    salt: hexOf(row.salt),
+    paidBy: row.paid_by === null ? undefined : idOf('pi', row.paid_by),
+    createdAtMillis: row.created_at.getTime(),
+  }))
 }

@@ -4,14 +4,18 @@ import { RelayError } from '../../core/errors.ts'
 import type { App, Apps } from '../../core/ports/apps.ts'
 import type { Clock } from '../../core/ports/clock.ts'
 import { appIdPattern } from '../../core/protocol/schema.ts'
+import { clientAddress } from '../client-address.ts'
 import type { ApiEnv } from '../environment.ts'
+import { loginWindowSeconds } from '../limits.ts'
+import type { ApiPorts } from '../ports.ts'
+import { refuseRate } from './rate-limit.ts'
 
 /** A changed secret or role takes effect within this time on every process. */
 const appMillisMax = 5_000
 const appsMax = 10_000
 /**
- * One wrong AppID sent again and again costs the database a question per this time. A new one costs a question each: that
- * is for a rate limit in front of this API to bound. An app that is registered meanwhile can log in after it.
+ * One wrong AppID sent again and again costs the database a question per this time. New ones cost a question each, up to
+ * the limit of their address. An app that is registered meanwhile can log in after it.
  */
 const strangerMillisMax = 2_000
 const strangersMax = 10_000
@@ -21,20 +25,30 @@ const credentialsCharactersMax = 512
 const nobodysSecret = Buffer.alloc(32)
 
 /**
- * HTTP Basic, user AppID, password AppSecret (RFC 7617). Sets `app`.
- * @throws RelayError `unauthenticated`, in the same words for an unknown AppID and for a wrong AppSecret.
+ * HTTP Basic, user AppID, password AppSecret (RFC 7617). Sets `app`. An address that has failed too often is heard only
+ * with AppIDs that this process knows: whoever shares an address with an attacker is not locked out, and nobody is asked about.
+ * @throws RelayError `unauthenticated`, in the same words for an unknown AppID and for a wrong AppSecret; `rate_limited`.
  */
-export function authenticate({ apps, clock }: { apps: Apps; clock: Clock }): MiddlewareHandler<ApiEnv> {
-  const find = cached(apps, clock)
+export function authenticate(
+  ports: Pick<ApiPorts, 'apps' | 'clock' | 'rateLimit' | 'limits'>,
+): MiddlewareHandler<ApiEnv> {
+  const { find, knows } = cached(ports.apps, ports.clock)
   return async (c, next) => {
     const credentials = readBasic(c.req.header('authorization'))
     if (credentials === undefined) {
       throw new RelayError('unauthenticated', 'The Authorization header is missing or is not Basic AppID:AppSecret.')
     }
+    const address = clientAddress(c, ports.limits.proxyHops)
+    const policy = { name: 'logins', countMax: ports.limits.failedLoginsMax, windowSeconds: loginWindowSeconds }
+    if (!knows(credentials.id)) {
+      const failures = await ports.rateLimit.peek(policy, address)
+      if (!failures.isAllowed) throw refuseRate(policy, failures, 'This address has failed to log in')
+    }
     const app = await find(credentials.id)
     const given = createHash('sha256').update(credentials.secret).digest()
     const isRight = timingSafeEqual(given, app?.secretSha256 ?? nobodysSecret)
     if (app === undefined || !isRight) {
+      await ports.rateLimit.take(policy, address)
       throw new RelayError('unauthenticated', 'There is no app with this AppID and AppSecret.')
     }
     c.set('app', app)
@@ -55,7 +69,7 @@ function readBasic(header: string | undefined): { readonly id: string; readonly 
  * Asks once for many requests with the same AppID. Apps and strangers are remembered apart, so that no flood of made-up
  * AppIDs makes anybody's app forgotten; what is full forgets who came first.
  */
-function cached(apps: Apps, clock: Clock): Apps['find'] {
+function cached(apps: Apps, clock: Clock): { find: Apps['find']; knows: (id: string) => boolean } {
   const known = new Map<string, { readonly app: App; readonly until: number }>()
   const strangers = new Map<string, number>()
   const asked = new Map<string, Promise<App | undefined>>()
@@ -72,7 +86,7 @@ function cached(apps: Apps, clock: Clock): Apps['find'] {
     return app
   }
 
-  return async (id) => {
+  async function find(id: string): Promise<App | undefined> {
     // Nobody can have such an AppID, and Postgres refuses some of them as text.
     if (!appIdPattern.test(id)) return undefined
     const now = clock.nowMillis()
@@ -86,6 +100,8 @@ function cached(apps: Apps, clock: Clock): Apps['find'] {
     asked.set(id, answer)
     return answer
   }
+
+  return { find, knows: (id) => known.has(id) }
 }
 
 /** A map keeps the order in which its keys came. */

@@ -51,7 +51,7 @@ function answerProblem(
   const problem = problemOf(refused, { requestId: c.get('requestId'), origin: publicUrl ?? originOf(c) })
   c.set('isRetryable', problem.retryable)
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json' }
-  if (problem.status === 503 || refused.code === 'idempotency_in_flight') {
+  if (problem.status === 503 || refused.fields.retryAfterSeconds !== undefined) {
     headers['Retry-After'] = String(refused.fields.retryAfterSeconds ?? retryAfterSecondsDefault)
   }
   if (problem.status === 401) headers['WWW-Authenticate'] = 'Basic realm="ICE", charset="UTF-8"'

@@ -2,7 +2,7 @@ import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import { batchSteps } from '../../core/batch.ts'
 import { RelayError } from '../../core/errors.ts'
 import type { AuditRecordView } from '../../core/ports/audit-records.ts'
-import type { BatchRecord } from '../../core/ports/batches.ts'
+import type { BatchRecord, BatchSummary } from '../../core/ports/batches.ts'
 import type { ApiEnv } from '../environment.ts'
 import type { ApiPorts } from '../ports.ts'
 import { auditViewSchema, showAudit } from '../schemas/audit.ts'
@@ -18,7 +18,8 @@ const attemptSchema = z.object({
   createdAt: answer.time('When it was prepared'),
 })
 
-const batchViewSchema = z
+/** A batch in a list. */
+export const batchSummarySchema = z
   .object({
     id: z.string().meta({ description: 'Batch id', example: example.batchId }),
     state: z.enum(Object.keys(batchSteps) as [string, ...string[]]).meta({ example: 'finalized' }),
@@ -33,11 +34,15 @@ const batchViewSchema = z
     txHash: answer.hash('Transaction that settled it').nullable(),
     blockNumber: z.string().nullable().meta({ description: 'Block it was included in', example: '1289' }),
     blockHash: answer.hash('That block').nullable(),
-    attempts: z.array(attemptSchema).meta({ description: 'Its signed broadcasts; all of one account nonce' }),
-    audit: auditViewSchema.nullable().meta({ description: 'Its audit record; null until it is final' }),
     createdAt: answer.time('When it was closed'),
     includedAt: answer.time('When it was seen in a block').nullable(),
     finalizedAt: answer.time('When it was final').nullable(),
+  })
+  .meta({ id: 'BatchSummary' })
+const batchViewSchema = batchSummarySchema
+  .extend({
+    attempts: z.array(attemptSchema).meta({ description: 'Its signed broadcasts; all of one account nonce' }),
+    audit: auditViewSchema.nullable().meta({ description: 'Its audit record; null until it is final' }),
   })
   .meta({ id: 'BatchView' })
 
@@ -46,7 +51,7 @@ export const readBatchRoute = createRoute({
   path: '/v1/batches/{id}',
   tags: ['Batches'],
   summary: 'Read a settlement batch',
-  description: 'For apps with a payment or an order’s payment in it, and operators.',
+  description: 'For apps with a payment, an order’s payment or a payment to their payee in it, and operators.',
   request: { params: idParams('Batch id', example.batchId) },
   responses: {
     200: { description: 'The batch', content: { 'application/json': { schema: batchViewSchema } } },
@@ -71,6 +76,20 @@ export function readBatch({
 
 function showBatch(record: BatchRecord, audit: AuditRecordView | undefined): z.output<typeof batchViewSchema> {
   return {
+    ...showBatchSummary(record),
+    attempts: record.attempts.map((attempt) => ({
+      id: attempt.id,
+      tx: attempt.txHash ?? null,
+      state: attempt.state,
+      maxFeePerGasWei: `${attempt.maxFeePerGasWei}`,
+      createdAt: isoOf(attempt.createdAtMillis),
+    })),
+    audit: audit === undefined ? null : showAudit(audit),
+  }
+}
+
+export function showBatchSummary(record: BatchSummary): z.output<typeof batchSummarySchema> {
+  return {
     id: record.id,
     state: record.state,
     chainId: record.chainId,
@@ -84,14 +103,6 @@ function showBatch(record: BatchRecord, audit: AuditRecordView | undefined): z.o
     txHash: record.txHash ?? null,
     blockNumber: record.blockNumber === undefined ? null : `${record.blockNumber}`,
     blockHash: record.blockHash ?? null,
-    attempts: record.attempts.map((attempt) => ({
-      id: attempt.id,
-      tx: attempt.txHash ?? null,
-      state: attempt.state,
-      maxFeePerGasWei: `${attempt.maxFeePerGasWei}`,
-      createdAt: isoOf(attempt.createdAtMillis),
-    })),
-    audit: audit === undefined ? null : showAudit(audit),
     createdAt: isoOf(record.createdAtMillis),
     includedAt: record.includedAtMillis === undefined ? null : isoOf(record.includedAtMillis),
     finalizedAt: record.finalizedAtMillis === undefined ? null : isoOf(record.finalizedAtMillis),

@@ -6,10 +6,11 @@ import type { ApiEnv } from '../environment.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
 import { field, idParams, keyHeader } from '../schemas/fields.ts'
-import { pageOf, pageQuery } from '../schemas/page.ts'
+import { pageFields, pageSchema, showPage } from '../schemas/page.ts'
 import { problems } from '../schemas/problem.ts'
 import { breakViewSchema, showBreak } from '../schemas/reconciliation.ts'
 
+const { cursor, limit } = pageFields('br')
 const ownerCharactersMax = 100
 const noteCharactersMax = 500
 
@@ -19,9 +20,12 @@ export const listBreaksRoute = createRoute({
   tags: ['Reconciliation'],
   summary: 'List breaks',
   description: 'For operators. Newest first.',
-  request: { query: z.object({ ...pageQuery, state: z.enum(['open', 'resolved']).optional() }) },
+  request: { query: z.object({ cursor, limit, state: z.enum(['open', 'resolved']).optional() }) },
   responses: {
-    200: { description: 'A page', content: { 'application/json': { schema: pageOf('BreakPage', breakViewSchema) } } },
+    200: {
+      description: 'A page',
+      content: { 'application/json': { schema: pageSchema(breakViewSchema).meta({ id: 'BreakPage' }) } },
+    },
     ...problems('get', 'forbidden', 'invalid_request'),
   },
 })
@@ -34,9 +38,12 @@ export function listBreaks({
   return async (c) => {
     const { cursor, limit, state } = c.req.valid('query')
     const isOpen = state === undefined ? undefined : state === 'open'
-    const { items, next } = await reconciliations.listBreaks({ isOpen, after: cursor, countMax: limit })
+    const page = await reconciliations.listBreaks({ isOpen, after: cursor, countMax: limit })
     const now = clock.nowMillis()
-    return c.json({ items: items.map((each) => showBreak(each, now)), nextCursor: next ?? null }, 200)
+    return c.json(
+      showPage(page, (each) => showBreak(each, now)),
+      200,
+    )
   }
 }
 

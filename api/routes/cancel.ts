@@ -16,6 +16,7 @@ import { intentViewSchema, showIntent } from '../schemas/intent.ts'
 import { problems } from '../schemas/problem.ts'
 import { signableCancel, signableConsent } from '../schemas/typed-data.ts'
 import { checkSignature } from '../signature.ts'
+import type { WatchLinks } from '../watch-link.ts'
 import { loadIntent } from './intents.ts'
 
 const cancelBodySchema = z
@@ -65,10 +66,12 @@ export function cancelIntent({
   ports: { intents, signatures, clock },
   chains,
   wakeBatch,
+  watchLinks,
 }: {
   ports: ApiPorts
   chains: KnownChains
   wakeBatch: (chainId: number) => void
+  watchLinks: WatchLinks
 }): RouteHandler<typeof cancelIntentRoute, ApiEnv> {
   return async (c) => {
     const app = c.get('app')
@@ -78,7 +81,8 @@ export function cancelIntent({
     if (record.state !== 'held' && record.state !== 'accepted' && record.state !== 'cancelling') {
       throw tooLate(record.id, record.state)
     }
-    if (record.state === 'cancelling' && body.signature === undefined) return c.json(showIntent(record), 200)
+    if (record.state === 'cancelling' && body.signature === undefined)
+      return c.json(showIntent(record, watchLinks.urlOf(record.id, c)), 200)
     const known = chains.find(record.chainId)
     if (known === undefined) throw new RelayError('internal', `Chain ${record.chainId} is no longer configured.`)
 
@@ -93,7 +97,7 @@ export function cancelIntent({
     }
     if (outcome.outcome === 'not_cancellable') throw tooLate(record.id, outcome.state)
     if (cancel !== undefined) wakeBatch(record.chainId)
-    return c.json(showIntent(await loadIntent(intents, id, app)), 200)
+    return c.json(showIntent(await loadIntent(intents, id, app), watchLinks.urlOf(id, c)), 200)
   }
 }
 
@@ -149,7 +153,8 @@ function checkConsent(
 /** Both sides read it, so it names the role of who asked and never the app. */
 function whoAsked(record: IntentRecord, app: App): string {
   if (record.appId === app.id) return 'the app that submitted it asked'
-  return record.orderAppId === app.id ? 'the app of its order asked' : 'an operator asked'
+  if (record.orderAppId === app.id) return 'the app of its order asked'
+  return record.payeeAppId === app.id ? 'the app of its payee asked' : 'an operator asked'
 }
 
 function tooLate(id: string, state: string): RelayError {

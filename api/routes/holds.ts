@@ -9,6 +9,7 @@ import { example } from '../schemas/example.ts'
 import { field, idParams, keyHeader } from '../schemas/fields.ts'
 import { intentViewSchema, showIntent } from '../schemas/intent.ts'
 import { problems } from '../schemas/problem.ts'
+import type { WatchLinks } from '../watch-link.ts'
 import { loadIntent } from './intents.ts'
 
 const holdBodySchema = z.strictObject({ note: field.note.optional() }).meta({ id: 'HoldRequest' })
@@ -47,10 +48,12 @@ export function releaseHold({
   ports: { intents, clock },
   chains,
   wakeBatch,
+  watchLinks,
 }: {
   ports: ApiPorts
   chains: KnownChains
   wakeBatch: (chainId: number) => void
+  watchLinks: WatchLinks
 }): RouteHandler<typeof releaseHoldRoute, ApiEnv> {
   return async (c) => {
     const app = c.get('app')
@@ -62,7 +65,7 @@ export function releaseHold({
     const now = nowSeconds(clock)
     checkDecided(await intents.release({ id, chain: known.config, operatorId: app.id, note, nowSeconds: now }), now)
     wakeBatch(chainId)
-    return c.json(showIntent(await loadIntent(intents, id, app)), 200)
+    return c.json(showIntent(await loadIntent(intents, id, app), watchLinks.urlOf(id, c)), 200)
   }
 }
 
@@ -74,14 +77,16 @@ export const rejectHoldRoute = decision(
 
 export function rejectHold({
   ports: { intents, clock },
+  watchLinks,
 }: {
   ports: ApiPorts
+  watchLinks: WatchLinks
 }): RouteHandler<typeof rejectHoldRoute, ApiEnv> {
   return async (c) => {
     const app = c.get('app')
     const { id } = c.req.valid('param')
     checkDecided(await intents.reject({ id, operatorId: app.id, note: c.req.valid('json').note }), nowSeconds(clock))
-    return c.json(showIntent(await loadIntent(intents, id, app)), 200)
+    return c.json(showIntent(await loadIntent(intents, id, app), watchLinks.urlOf(id, c)), 200)
   }
 }
 

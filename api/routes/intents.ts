@@ -20,6 +20,7 @@ import {
   submissionSchema,
 } from '../schemas/intent.ts'
 import { problemSchema, problems } from '../schemas/problem.ts'
+import type { WatchLinks } from '../watch-link.ts'
 
 /** Intents in one request. */
 const intentsMax = 500
@@ -100,16 +101,19 @@ export function submit({
   ports: { intents, publicUrl },
   accept,
   metrics,
+  watchLinks,
 }: {
   ports: ApiPorts
   accept: Accept
   metrics: Metrics
+  watchLinks: WatchLinks
 }): RouteHandler<typeof submitRoute, ApiEnv> {
   return async (c) => {
     const body = c.req.valid('json')
     const appId = c.get('app').id
+    const watchUrlOf = (id: string) => watchLinks.urlOf(id, c)
     if (!('intents' in body)) {
-      const [result] = await submitAll([submissionSchema.safeParse(body)], appId)
+      const [result] = await submitAll([submissionSchema.safeParse(body)], appId, watchUrlOf)
       if (result === undefined) throw new RelayError('internal', 'A submission came back without a result.')
       if ('outcome' in result) throw errorOf(result)
       return result.status === 200 ? c.json(result.body, 200) : c.json(result.body, result.status)
@@ -124,6 +128,7 @@ export function submit({
     const results = await submitAll(
       items.map((item) => submissionSchema.safeParse(item)),
       appId,
+      watchUrlOf,
     )
     // Kept for its key, the answer would freeze "try again": the items that were taken come back as known instead.
     c.set('isRetryable', results.some(isRetryable))
@@ -143,6 +148,7 @@ export function submit({
   async function submitAll(
     parsed: readonly ReturnType<typeof submissionSchema.safeParse>[],
     appId: string,
+    watchUrlOf: (id: string) => string,
   ): Promise<readonly (Result | Refusal)[]> {
     const good = parsed.flatMap((each): Submission[] => (each.success ? [each.data] : []))
     const accepted = good.length === 0 ? [] : await accept(good, appId)
@@ -152,7 +158,7 @@ export function submit({
     for (const outcome of outcomes) {
       if (outcome === undefined) throw new RelayError('internal', 'A submission came back without a result.')
       metrics.submitted(outcome.outcome === 'refused' ? outcome.code : outcome.outcome)
-      results.push(await answerOf(outcome, intents))
+      results.push(await answerOf(outcome, intents, watchUrlOf))
     }
     return results
   }
@@ -164,21 +170,29 @@ function isRetryable(result: Result | Refusal): boolean {
   return entry.retryable === true
 }
 
-async function answerOf(accepted: Accepted, intents: Intents): Promise<Result | Refusal> {
+async function answerOf(
+  accepted: Accepted,
+  intents: Intents,
+  watchUrlOf: (id: string) => string,
+): Promise<Result | Refusal> {
   if (accepted.outcome === 'refused') return accepted
   const { id, digest } = accepted
+  const watchUrl = watchUrlOf(id)
   if (accepted.outcome === 'held') {
     const { reason } = accepted
-    return { status: 202, body: { id, state: 'held', digest, reason, guarantee: null, acknowledgement: null } }
+    return {
+      status: 202,
+      body: { id, state: 'held', digest, reason, guarantee: null, acknowledgement: null, watchUrl },
+    }
   }
   if (accepted.outcome === 'accepted') {
     const acknowledgement = showAcknowledgement(accepted.acknowledgement)
     const { guarantee } = acknowledgement
-    return { status: 201, body: { id, state: 'accepted', digest, reason: null, guarantee, acknowledgement } }
+    return { status: 201, body: { id, state: 'accepted', digest, reason: null, guarantee, acknowledgement, watchUrl } }
   }
   const record = await intents.find(id)
   if (record === undefined) throw new RelayError('internal', `Intent ${id} is known but cannot be found.`)
-  return { status: 200, body: showIntent(record) }
+  return { status: 200, body: showIntent(record, watchUrl) }
 }
 
 export const readIntentRoute = createRoute({
@@ -186,7 +200,8 @@ export const readIntentRoute = createRoute({
   path: '/v1/intents/{id}',
   tags: ['Intents'],
   summary: 'Read a payment',
-  description: 'For the app that submitted it, the app of the order it pays, and operators.',
+  description:
+    'For the app that submitted it, the app of the order it pays, the app that owns its payee, and operators.',
   request: { params: idParams('Intent id', example.intentId) },
   responses: {
     200: { description: 'The payment', content: { 'application/json': { schema: intentViewSchema } } },
@@ -194,14 +209,24 @@ export const readIntentRoute = createRoute({
   },
 })
 
-export function readIntent({ ports: { intents } }: { ports: ApiPorts }): RouteHandler<typeof readIntentRoute, ApiEnv> {
-  return async (c) => c.json(showIntent(await loadIntent(intents, c.req.valid('param').id, c.get('app'))), 200)
+export function readIntent({
+  ports: { intents },
+  watchLinks,
+}: {
+  ports: ApiPorts
+  watchLinks: WatchLinks
+}): RouteHandler<typeof readIntentRoute, ApiEnv> {
+  return async (c) => {
+    const record = await loadIntent(intents, c.req.valid('param').id, c.get('app'))
+    return c.json(showIntent(record, watchLinks.urlOf(record.id, c)), 200)
+  }
 }
 
 /** @throws RelayError `not_found`, in the same words for what does not exist and for what others own. */
 export async function loadIntent(intents: Intents, id: string, app: App): Promise<IntentRecord> {
   const record = await intents.find(id)
-  const isVisible = record?.appId === app.id || record?.orderAppId === app.id || app.role === 'operator'
+  const owners = [record?.appId, record?.orderAppId, record?.payeeAppId]
+  const isVisible = owners.includes(app.id) || app.role === 'operator'
   if (record === undefined || !isVisible) throw new RelayError('not_found', 'No such intent.')
   return record
 }

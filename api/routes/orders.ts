@@ -6,22 +6,20 @@ import { type Order, orderHashOf, orderRefOf } from '../../core/order.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
 import type { Intents } from '../../core/ports/intents.ts'
 import type { OrderRecord, Orders } from '../../core/ports/orders.ts'
-import { textSchema } from '../../core/protocol/schema.ts'
 import { type KnownChains, refuseChain } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
 import { errorOf } from '../middleware/problem.ts'
 import { dayMillis, orderIdOf } from '../order-id.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
-import { answer, field, idParams, isoOf, keyHeader } from '../schemas/fields.ts'
-import { stateSchema } from '../schemas/intent.ts'
+import { field, idParams, keyHeader } from '../schemas/fields.ts'
+import { type OrderView, orderViewSchema, showOrder } from '../schemas/order.ts'
 import { problems } from '../schemas/problem.ts'
 import { screenTerms } from '../terms.ts'
 
 const expiresInSecondsMin = 60
 const expiresInSecondsMax = 30 * 24 * 3600
 const expiresInSecondsDefault = 3600
-const referenceCharactersMax = 128
 /** Draws of a salt until payee and orderRef are unique; a second draw is already a 1 in 2⁶⁴ event. */
 const drawsMax = 5
 
@@ -31,10 +29,7 @@ const orderBodySchema = z
     payee: field.payee,
     token: field.token,
     amount: field.amount,
-    reference: textSchema({ charactersMin: 1, charactersMax: referenceCharactersMax }).meta({
-      description: 'Your own name for it. Stays with ICE; the payer signs a salted hash of it',
-      example: 'invoice 2026-1187',
-    }),
+    reference: field.reference,
     expiresInSeconds: z
       .int()
       .min(expiresInSecondsMin)
@@ -43,32 +38,6 @@ const orderBodySchema = z
       .meta({ description: 'How long payments for it are accepted', example: 3600 }),
   })
   .meta({ id: 'OrderRequest' })
-
-const orderViewSchema = z
-  .object({
-    id: z.string().meta({ description: 'Order id', example: example.orderId }),
-    state: z
-      .enum(['open', 'claimed', 'expired'])
-      .meta({ description: 'claimed: a payment is open or final for it; `payment.state` says which' }),
-    chainId: z.int().meta({ example: example.chainId }),
-    payee: answer.address('Who is paid', example.payee),
-    token: answer.address('ERC-20 contract', example.token),
-    amount: answer.amount('Amount'),
-    reference: z.string().meta({ description: 'Your own name for it', example: 'invoice 2026-1187' }),
-    orderHash: answer.hash('keccak256(id ‖ salt ‖ reference)'),
-    orderRef: z.string().meta({ description: 'First 8 bytes of it: what the payer signs', example: example.orderRef }),
-    salt: z
-      .string()
-      .meta({ description: '16 bytes; with them you prove what was ordered', example: `0x${'3c'.repeat(16)}` }),
-    payment: z
-      .object({ id: z.string().meta({ example: example.intentId }), state: stateSchema })
-      .nullable()
-      .meta({ description: 'The payment that claims it' }),
-    expiresAt: answer.time('Last second in which a payment is accepted'),
-    createdAt: answer.time('When it was stored'),
-  })
-  .meta({ id: 'OrderView' })
-type OrderView = z.output<typeof orderViewSchema>
 
 export const createOrderRoute = createRoute({
   method: 'post',
@@ -177,23 +146,4 @@ export function readOrder({
 async function claimOf({ paidBy }: OrderRecord, intents: Intents): Promise<OrderView['payment']> {
   const payment = paidBy === undefined ? undefined : await intents.find(paidBy)
   return payment === undefined ? null : { id: payment.id, state: payment.state }
-}
-
-function showOrder(order: OrderRecord, payment: OrderView['payment'], now: number): OrderView {
-  const isOver = order.expiresAt < BigInt(now)
-  return {
-    id: order.id,
-    state: order.paidBy !== undefined ? 'claimed' : isOver ? 'expired' : 'open',
-    chainId: order.chainId,
-    payee: order.payee,
-    token: order.token,
-    amount: `${order.amount}`,
-    reference: order.reference,
-    orderHash: order.orderHash,
-    orderRef: order.orderRef,
-    salt: order.salt,
-    payment,
-    expiresAt: isoOf(Number(order.expiresAt) * 1000),
-    createdAt: isoOf(order.createdAtMillis),
-  }
 }

@@ -4,7 +4,7 @@ import type { ApiEnv } from '../environment.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
 import { idParams } from '../schemas/fields.ts'
-import { pageOf, pageQuery } from '../schemas/page.ts'
+import { pageFields, pageSchema, showPage } from '../schemas/page.ts'
 import { problems } from '../schemas/problem.ts'
 import {
   reconciliationSchema,
@@ -12,6 +12,8 @@ import {
   showBreak,
   showReconciliation,
 } from '../schemas/reconciliation.ts'
+
+const { cursor, limit } = pageFields('rc')
 
 /** Breaks that a read shows with its reconciliation; the list of breaks has all. */
 const breakCountMax = 100
@@ -24,7 +26,8 @@ export const listReconciliationsRoute = createRoute({
   description: 'For operators. Newest first.',
   request: {
     query: z.object({
-      ...pageQuery,
+      cursor,
+      limit,
       chainId: z.coerce.number().int().positive().optional().meta({ example: example.chainId }),
       kind: z.enum(['range', 'day']).optional(),
       hasBreaks: z
@@ -36,7 +39,7 @@ export const listReconciliationsRoute = createRoute({
   responses: {
     200: {
       description: 'A page',
-      content: { 'application/json': { schema: pageOf('ReconciliationPage', reconciliationSchema) } },
+      content: { 'application/json': { schema: pageSchema(reconciliationSchema).meta({ id: 'ReconciliationPage' }) } },
     },
     ...problems('get', 'forbidden', 'invalid_request'),
   },
@@ -49,11 +52,11 @@ export function listReconciliations({
 }): RouteHandler<typeof listReconciliationsRoute, ApiEnv> {
   return async (c) => {
     const { cursor, limit, chainId, kind, hasBreaks } = c.req.valid('query')
-    const { items, next } = await reconciliations.list({
+    const page = await reconciliations.list({
       ...{ chainId, kind, after: cursor, countMax: limit },
       hasBreaks: hasBreaks === undefined ? undefined : hasBreaks === 'true',
     })
-    return c.json({ items: items.map(showReconciliation), nextCursor: next ?? null }, 200)
+    return c.json(showPage(page, showReconciliation), 200)
   }
 }
 

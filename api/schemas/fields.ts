@@ -13,6 +13,7 @@ import { example } from './example.ts'
 /** Longer than any id of ours; what is shorter and no id is simply not found. */
 const orderIdCharactersMax = 64
 const noteCharactersMax = 500
+const referenceCharactersMax = 128
 
 /** Fields as requests carry them: parsed at the edge, described for the OpenAPI document. */
 export const field = {
@@ -33,11 +34,22 @@ export const field = {
     description: 'Order id',
     example: example.orderId,
   }),
+  reference: textSchema({ charactersMin: 1, charactersMax: referenceCharactersMax }).meta({
+    description: 'Your own name for it. Stays with ICE; the payer signs a salted hash of it',
+    example: 'invoice 2026-1187',
+  }),
   note: textSchema({ charactersMin: 0, charactersMax: noteCharactersMax }).meta({
     description: 'Kept in the op-log',
     example: 'Called the customer',
   }),
 } as const
+
+/** A chain id in a query. */
+export const chainIdTextSchema = z
+  .string()
+  .regex(/^[1-9][0-9]{0,14}$/, 'a chain id in decimal digits')
+  .transform(Number)
+  .meta({ description: 'EIP-155 chain id', example: `${example.chainId}` })
 
 /** What a payer signed, as clients send it and as ICE hands it out. */
 export const intentJsonSchema = intentSchema

@@ -27,6 +27,10 @@ export const receiptSchema = z
     reason: z.string().nullable().meta({ description: 'Why it is held or at a bad end', example: null }),
     guarantee: z.enum(['optimistic', 'collateralised']).nullable().meta({ description: 'Null until accepted' }),
     acknowledgement: acknowledgementSchema.nullable(),
+    watchUrl: z.string().meta({
+      description: 'Server-sent events of its states, for a page without credentials; whoever has the link may watch',
+      example: `https://api.example/v1/intents/${example.intentId}/stream?capability=XV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV1dXV0`,
+    }),
   })
   .meta({ id: 'Receipt' })
 
@@ -65,7 +69,7 @@ export type Receipt = z.output<typeof receiptSchema>
 export type IntentView = z.output<typeof intentViewSchema>
 export type IntentJson = z.input<typeof intentJsonSchema>
 
-export function showIntent(record: IntentRecord): IntentView {
+export function showIntent(record: IntentRecord, watchUrl: string): IntentView {
   const { batchId, batchIndex, settledTx, settledBlock, acknowledgement } = record
   return {
     id: record.id,
@@ -74,6 +78,7 @@ export function showIntent(record: IntentRecord): IntentView {
     reason: record.reason ?? null,
     guarantee: acknowledgement?.guarantee ?? null,
     acknowledgement: acknowledgement === undefined ? null : showAcknowledgement(acknowledgement),
+    watchUrl,
     intent: showPayment({ chainId: record.chainId, contract: record.vault, payment: record.payment }),
     order: record.orderId ?? null,
     batch: batchId === undefined || batchIndex === undefined ? null : { id: batchId, index: batchIndex },

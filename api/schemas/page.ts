@@ -1,36 +1,83 @@
 import { z } from '@hono/zod-openapi'
+import type { Page, PageRequest } from '../../core/ports/page.ts'
+import { isTypeId } from '../type-id.ts'
+import { example } from './example.ts'
 
 const limitMax = 100
 const limitDefault = 20
-/** Longer than any cursor of ours. */
-const cursorCharactersMax = 200
+/** Changes when a cursor would mean something else. */
+const cursorVersion = 1
 
-/** What every list takes. A cursor comes from `nextCursor` of the page before; what is no cursor of ours finds nothing. */
-export const pageQuery = {
-  cursor: z
-    .string()
-    .min(1)
-    .max(cursorCharactersMax)
-    .optional()
-    .meta({ description: '`nextCursor` of the page before' }),
+const instantSchema = (text: string) =>
+  z.iso
+    .datetime({ offset: true, error: 'a time in ISO 8601, as 2026-11-23T09:30:00Z' })
+    .transform((iso) => Date.parse(iso))
+    .meta({ description: text, example: example.time })
+
+/**
+ * Query fields that all lists have. A cursor is opaque to clients: inside, it is the id after which the list goes on, and
+ * the prefix of the id says to which list it belongs.
+ */
+export const pageFields = (prefix: string) => ({
   limit: z.coerce
     .number()
     .int()
     .min(1)
     .max(limitMax)
     .default(limitDefault)
-    .meta({ description: `Items per page, at most ${limitMax}`, example: limitDefault }),
-} as const
-
-/** One page of a list: newest first; `nextCursor` is null on the last. */
-export function pageOf<Item extends z.ZodType>(id: string, item: Item) {
-  return z
-    .object({
-      items: z.array(item),
-      nextCursor: z
-        .string()
-        .nullable()
-        .meta({ description: 'Send it as `cursor` for the next page; null: this is the last' }),
+    .meta({ description: `Items at most, 1 to ${limitMax}`, example: limitDefault }),
+  cursor: z
+    .string()
+    .transform((text, context): string => {
+      const [version, id = ''] = Buffer.from(text, 'base64url').toString('latin1').split('.')
+      if (version === `${cursorVersion}` && isTypeId(prefix, id) && cursorOf(id) === text) return id
+      context.addIssue({ code: 'custom', message: 'not a nextCursor of this list' })
+      return z.NEVER
     })
-    .meta({ id })
+    .optional()
+    .meta({ description: '`nextCursor` of the page before; the same filters go with it' }),
+  createdFrom: instantSchema('Stored at this time or later, ISO 8601').optional(),
+  createdTo: instantSchema('Stored before this time, ISO 8601').optional(),
+})
+
+type PageQuery = {
+  readonly limit: number
+  readonly cursor?: string | undefined
+  readonly createdFrom?: number | undefined
+  readonly createdTo?: number | undefined
+}
+
+/** For a schema of `pageFields` and a list's own filters. */
+export const isForwardInTime = {
+  check: ({ createdFrom, createdTo }: PageQuery) =>
+    createdFrom === undefined || createdTo === undefined || createdFrom <= createdTo,
+  fault: { path: ['createdTo'], error: 'is before createdFrom' },
+}
+
+export function pageRequestOf({ limit, cursor, createdFrom, createdTo }: PageQuery): PageRequest {
+  return { limit, after: cursor, createdFromMillis: createdFrom, createdToMillis: createdTo }
+}
+
+export const pageSchema = <Item extends z.ZodType>(item: Item) =>
+  z.object({
+    items: z.array(item),
+    nextCursor: z
+      .string()
+      .nullable()
+      .meta({
+        description:
+          'Ask for the rest with it; null at the end. A page may have fewer items than asked for, even none, and still have a next one',
+        example: cursorOf(example.intentId),
+      }),
+  })
+
+export function showPage<Record, View>(
+  { items, next }: Page<Record>,
+  show: (record: Record) => View,
+): { items: View[]; nextCursor: string | null } {
+  return { items: items.map(show), nextCursor: next === undefined ? null : cursorOf(next) }
+}
+
+function cursorOf(id: string): string {
+  return Buffer.from(`${cursorVersion}.${id}`, 'latin1').toString('base64url')
 }

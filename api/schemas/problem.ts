@@ -26,7 +26,12 @@ type ProblemResponse = {
 }
 
 /** What every path under /v1 may answer; POSTs add the second list. */
-const everywhere = ['unauthenticated', 'store_unavailable', 'internal'] as const satisfies readonly ErrorCode[]
+const everywhere = [
+  'unauthenticated',
+  'rate_limited',
+  'store_unavailable',
+  'internal',
+] as const satisfies readonly ErrorCode[]
 const everyPost = [
   'body_too_large',
   'unsupported_media_type',

@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { BatchState } from '../batch.ts'
+import type { Page, PageRequest } from './page.ts'
 
 export type BatchRecord = {
   readonly id: string
@@ -27,8 +28,23 @@ export type BatchRecord = {
   readonly finalizedAtMillis: number | undefined
 }
 
+/** A batch in a list: without its attempts. */
+export type BatchSummary = Omit<BatchRecord, 'attempts'>
+
+/** Which batches a list shows; a field that is undefined leaves nothing out. */
+export type BatchQuery = PageRequest & {
+  /** Only batches that have, or had, a payment of this app, of its orders, or to a payee that was its own by then. */
+  readonly visibleTo: string | undefined
+  readonly chainId: number | undefined
+  readonly state: BatchState | undefined
+}
+
 export type Batches = {
   readonly find: (id: string) => Promise<BatchRecord | undefined>
-  /** True if one of the app's payments, or a payment of one of its orders, is in the batch. */
+  readonly list: (query: BatchQuery) => Promise<Page<BatchSummary>>
+  /**
+   * True if one of the app's payments, a payment of one of its orders, or one to a payee that is its own now, is or was
+   * in the batch.
+   */
   readonly isVisibleTo: (id: string, appId: string) => Promise<boolean>
 }

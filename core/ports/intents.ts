@@ -4,6 +4,7 @@ import type { IntentState } from '../intent.ts'
 import type { CompactSignature } from '../protocol/packed.ts'
 import type { Payment } from '../protocol/typed-data.ts'
 import type { SignedAcknowledgement } from './intake.ts'
+import type { Page, PageRequest } from './page.ts'
 
 /** One payment as its app sees it. */
 export type IntentRecord = {
@@ -16,6 +17,8 @@ export type IntentRecord = {
   readonly orderId: string | undefined
   /** App of the order, if it pays one: that is the payee's app, and may see the payment too. */
   readonly orderAppId: string | undefined
+  /** App that proved that the payee is its own; it may see the payment too. */
+  readonly payeeAppId: string | undefined
   readonly state: IntentState
   readonly reason: string | undefined
   readonly acknowledgement: SignedAcknowledgement | undefined
@@ -25,6 +28,19 @@ export type IntentRecord = {
   readonly settledTx: Hex | undefined
   readonly settledBlock: bigint | undefined
   readonly createdAtMillis: number
+}
+
+/** Which payments a list shows; a field that is undefined leaves nothing out. */
+export type IntentQuery = PageRequest & {
+  /** Only what this app may see: what it submitted, what pays its orders, what pays payees that it owns. */
+  readonly visibleTo: string | undefined
+  readonly state: IntentState | undefined
+  readonly payer: Address | undefined
+  readonly payee: Address | undefined
+  readonly token: Address | undefined
+  readonly chainId: number | undefined
+  readonly orderId: string | undefined
+  readonly batchId: string | undefined
 }
 
 export type HoldDecision =
@@ -42,6 +58,9 @@ export type CancelOutcome =
 
 export type Intents = {
   readonly find: (id: string) => Promise<IntentRecord | undefined>
+  readonly list: (query: IntentQuery) => Promise<Page<IntentRecord>>
+  /** By id, of those that exist. For as many as a page holds. */
+  readonly states: (ids: readonly string[]) => Promise<ReadonlyMap<string, IntentState>>
   /**
    * held → accepted, with a fresh acknowledgement whose promise is decided now, or held → rejected, which frees the
    * reservation (nobody but us could have settled it). Writes the op-log in the same DB transaction.

@@ -23,6 +23,8 @@ import type { Options } from './options.ts'
 /** A whole ICE on this machine: real Postgres, chain, API and relayer, each a process of its own. */
 export type System = {
   readonly api: string
+  /** All APIs, `api` being the first: one unless more were asked for. */
+  readonly apis: readonly string[]
   readonly rpc: string
   readonly chain: 'hardhat' | 'anvil'
   readonly deployment: Deployment
@@ -41,15 +43,20 @@ const blockSeconds = 1
 const readyMillisMax = 120_000
 const settings = { hardhat: { rule: 'depth', depth: 2 }, anvil: { rule: 'tag' } } as const
 
-/** @param onStep hears what is being started, for people who watch. */
+/**
+ * @param onStep hears what is being started, for people who watch
+ * @param processCount APIs, and relayers; those after the first API listen on any free port
+ */
 export async function startSystem({
   options,
   home,
   onStep,
+  processCount = 1,
 }: {
   options: Options
   home: Home
   onStep: (part: string) => void
+  processCount?: number
 }): Promise<System> {
   const stops: (() => Promise<void>)[] = []
   const stop = once(async () => {
@@ -90,34 +97,44 @@ export async function startSystem({
       ICE_CONFIG: await writeConfig(home, chain.rpcUrl, options, deployment),
       SECRET_KEYS: secrets.key,
     }
-    const relayer = startNode({
-      entry: pathOf('../../relayer/main.ts'),
-      name: 'The relayer',
-      env: {
-        ...environment,
-        LANE_KEYS: localAccounts.lanes.map(privateKeyOf).join(','),
-        ...archiveSettings(ipfs, arweave),
-        LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
-      },
-      onLine: toErrorOutput,
-    })
-    const api = startNode<{ readonly url: string }>({
-      entry: pathOf('../../api/main.ts'),
-      name: 'The API',
-      env: {
-        ...environment,
-        PORT: `${options.port}`,
-        HOST: '127.0.0.1',
-        ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
-        LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
-      },
-      onLine: toErrorOutput,
-    })
-    const [startedRelayer, startedApi] = await allStarted([relayer, api], stops)
+    const relayers = Array.from({ length: processCount }, () =>
+      startNode({
+        entry: pathOf('../../relayer/main.ts'),
+        name: 'The relayer',
+        env: {
+          ...environment,
+          LANE_KEYS: localAccounts.lanes.map(privateKeyOf).join(','),
+          ...archiveSettings(ipfs, arweave),
+          LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+        },
+        onLine: toErrorOutput,
+      }),
+    )
+    const apis = Array.from({ length: processCount }, (_, index) =>
+      startNode<{ readonly url: string }>({
+        entry: pathOf('../../api/main.ts'),
+        name: 'The API',
+        env: {
+          ...environment,
+          PORT: index === 0 ? `${options.port}` : '0',
+          HOST: '127.0.0.1',
+          ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
+          LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
+        },
+        onLine: toErrorOutput,
+      }),
+    )
+    const starts = [allStarted(relayers, stops), allStarted(apis, stops)] as const
+    await Promise.allSettled(starts)
+    const [startedRelayers, startedApis] = await Promise.all(starts)
+    const urls = startedApis.map(({ ready }) => ready.url)
+    const [api] = urls
+    if (api === undefined) throw new StartError('A system has one API at least.')
     onStep('the first look at the chain')
-    await whenReady(startedApi.ready.url)
+    await Promise.all(urls.map(whenReady))
     return {
-      api: startedApi.ready.url,
+      api,
+      apis: urls,
       rpc: chain.rpcUrl,
       chain: options.chain,
       deployment,
@@ -125,8 +142,8 @@ export async function startSystem({
       apps,
       stop,
       broken: Promise.race([
-        startedApi.exited.then(() => `The API ended by itself.\n${startedApi.lastLines()}`),
-        startedRelayer.exited.then(() => `The relayer ended by itself.\n${startedRelayer.lastLines()}`),
+        ...startedApis.map((part) => part.exited.then(() => `The API ended by itself.\n${part.lastLines()}`)),
+        ...startedRelayers.map((part) => part.exited.then(() => `The relayer ended by itself.\n${part.lastLines()}`)),
         ipfs.exited.then(() => `The local IPFS gateway ended by itself.\n${ipfs.lastLines()}`),
         arweave.exited.then(() => `The local Arweave node ended by itself.\n${arweave.lastLines()}`),
       ]),

@@ -1,9 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
 import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
@@ -54,6 +56,17 @@ function start(changes: Record<string, string> = {}) {
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (said += chunk))
   return { child, ended: ended(child), said: () => said }
 }
+async function register() {
+  const client = new pg.Client({ connectionString: environment.DATABASE_URL })
+  await client.connect()
+  const secret = createHash('sha256').update('secret').digest()
+  const registered = await client.query(
+    "insert into app (id, name, secret_sha256, role) values ('shop', 'Shop', $1, 'app') returning id",
+    [secret],
+  )
+  await client.end()
+  return registered
+}
 const ended = async (child: ChildProcess) => (await once(child, 'exit'))[0] as number | null
 async function urlOf(child: ChildProcess): Promise<string> {
   const [message] = (await once(child, 'message')) as [{ ready: { url: string } }]
@@ -85,6 +98,19 @@ describe('the API process', () => {
     },
   )
 
+  test('ends a stream that is open, and itself with it', async () => {
+    const { child, ended } = start()
+    const url = await urlOf(child)
+    const { rows } = await register()
+    expect(rows).toHaveLength(1)
+    const headers = { authorization: `Basic ${btoa('shop:secret')}` }
+    const stream = await fetch(`${url}/v1/stream`, { headers })
+    expect(stream.status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await stream.text()).toMatch(/^retry: /)
+    expect(await ended).toBe(0)
+  })
+
   test('does not start for a vault that knows another authority', async () => {
     const { ended, said } = start({ ACKNOWLEDGER_KEY: `0x${'11'.repeat(32)}` })
     expect(await ended).toBe(1)
@@ -110,6 +136,8 @@ describe('the API process', () => {
   test.each([
     [{ PORT: '65536' }, 'PORT'],
     [{ ACKNOWLEDGER_KEY: '0x12' }, 'ACKNOWLEDGER_KEY'],
+    [{ APP_REQUESTS_MAX: '0' }, 'APP_REQUESTS_MAX'],
+    [{ PROXY_HOPS: '-1' }, 'PROXY_HOPS'],
     [{ SECRET_KEYS: `0x${'5e'.repeat(32)},0x12` }, 'SECRET_KEYS'],
     [{ ACKNOWLEDGER_KEY_FILE: '/nowhere' }, 'either ACKNOWLEDGER_KEY or ACKNOWLEDGER_KEY_FILE'],
     [{ ICE_CONFIG: '/nowhere' }, 'cannot be read'],

@@ -9,11 +9,13 @@ import { createSecrets } from '../../adapters/crypto/secrets.ts'
 import { createSignatures } from '../../adapters/crypto/signatures.ts'
 import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { connectChain } from '../../adapters/evm/chain.ts'
+import { createMemoryRateLimit } from '../../adapters/memory/rate-limit.ts'
 import { createAccounts } from '../../adapters/postgres/accounts.ts'
 import { createApps } from '../../adapters/postgres/apps.ts'
 import { createAuditRecords } from '../../adapters/postgres/audit-records.ts'
 import { createBatches } from '../../adapters/postgres/batches.ts'
 import { bytes, newId } from '../../adapters/postgres/codec.ts'
+import { createEvents } from '../../adapters/postgres/events.ts'
 import { createIdempotency } from '../../adapters/postgres/idempotency.ts'
 import { createIntake } from '../../adapters/postgres/intake.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
@@ -21,6 +23,7 @@ import { createOrders } from '../../adapters/postgres/orders.ts'
 import { createReconciliations } from '../../adapters/postgres/reconciliations.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
 import { createApp } from '../../api/app.ts'
+import { limitsDefault } from '../../api/limits.ts'
 import type { ApiPorts } from '../../api/ports.ts'
 import type { IntentJson } from '../../api/schemas/intent.ts'
 import { configSchema } from '../../core/config.ts'
@@ -98,10 +101,14 @@ export async function createWorld({
     batches: createBatches(database),
     auditRecords: createAuditRecords(database),
     reconciliations: createReconciliations(database),
+    events: createEvents(database),
     chains: new Map([[chainId, evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
     secrets: createSecrets([`0x${'5e'.repeat(32)}`]),
     signatures: await createSignatures(),
+    rateLimit: createMemoryRateLimit(),
+    limits: limitsDefault,
+    stopping: new AbortController().signal,
     isReady: async () => ({ notReady: {} }),
     ...replaced,
   }

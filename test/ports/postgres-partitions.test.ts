@@ -4,6 +4,7 @@ import { createBatches } from '../../adapters/postgres/batches.ts'
 import { createBatching } from '../../adapters/postgres/batching.ts'
 import { newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
 import { type Database, type DbTransaction, inTransaction } from '../../adapters/postgres/database.ts'
+import { createEvents } from '../../adapters/postgres/events.ts'
 import { lockIntent } from '../../adapters/postgres/intent-row.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createOrders } from '../../adapters/postgres/orders.ts'
@@ -12,15 +13,13 @@ import { zeroHash } from '../../core/protocol/typed-data.ts'
 import { admitOne, payerWith } from './books.ts'
 import { candidate, chain, holdAbove, nowSeconds, order, usdc } from './payments.ts'
 import { postgresBooks } from './postgres-books.ts'
+import { makeOlderDays } from './postgres-days.ts'
 
 // A join or a set that Postgres cannot prune opens and locks every day there has ever been: then a hundred reads at once
 // run out of shared memory. Two months are enough to see it.
 const books = await postgresBooks()
 const { database, acknowledger, batch, include } = books
-await sql`
-  select ensure_day_partition((now() at time zone 'utc')::date - ago) from generate_series(2, 61) as ago`.execute(
-  database,
-)
+await makeOlderDays(database, 60)
 
 /**
  * Day partitions, without their indexes, that `work` locked. It runs inside one DB transaction, so that its locks are
@@ -87,6 +86,11 @@ const rangeNow = () => {
   const at = { hash: zeroHash, at: BigInt(nowSeconds()), recordedAtMillis: Date.now() }
   return { from: { ...at, number: 100n }, to: { ...at, number: 103n } }
 }
+const anyPage = { limit: 20, after: undefined, createdFromMillis: undefined, createdToMillis: undefined }
+const anyIntent = {
+  ...{ ...anyPage, visibleTo: undefined, state: undefined, payer: undefined, payee: undefined, token: undefined },
+  ...{ chainId: undefined, orderId: undefined, batchId: undefined },
+}
 const operator = { operatorId: 'desk', note: undefined }
 
 /** Of each table by its id: one day, events of a changed state among them. Of those that search what is recent: four days at most of one table, or of two. */
@@ -152,7 +156,7 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
   ],
   [
     'a new batch',
-    3,
+    4,
     async () => {
       const { id } = await accepted()
       const records = { paymentIds: [id], cancelIds: [] }
@@ -210,6 +214,72 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
     async () => {
       const { payment } = await accepted()
       return (on) => ofBooks(on).reconciliation.reservations(chain, [payment])
+    },
+  ],
+  [
+    'a page of payments of the last hour, by state',
+    // Two days of payments, if the hour before began yesterday, and of their batches; of the page's, orders and acknowledgements.
+    8,
+    async () => {
+      const { payment } = await settled()
+      const to = Date.now() + 1_000
+      const recent = { ...anyIntent, visibleTo: payment.appId, createdFromMillis: to - 3600_000, createdToMillis: to }
+      return (on) => ofBooks(on).intents.list({ ...recent, state: 'included' })
+    },
+  ],
+  [
+    'a page of payments of an order, however long ago others were made',
+    6,
+    async () => {
+      const { payment } = await settled()
+      const found = await books.intents.find(payment.id)
+      return (on) => ofBooks(on).intents.list({ ...anyIntent, orderId: found?.orderId })
+    },
+  ],
+  [
+    'a full page of payments, whose days reach back two months',
+    // Today, the three days ahead, and what the payments' batches, orders and acknowledgements lie in.
+    8,
+    async () => {
+      const { payment } = await settled()
+      await settled()
+      return (on) => ofBooks(on).intents.list({ ...anyIntent, limit: 1, token: payment.payment.token })
+    },
+  ],
+  [
+    'a page of payments that finds none',
+    31,
+    async () => (on) => ofBooks(on).intents.list({ ...anyIntent, visibleTo: 'x' }),
+  ],
+  [
+    'a page of orders that finds none',
+    31,
+    async () => (on) =>
+      ofBooks(on).orders.list({
+        ...{ ...anyPage, appId: 'x', payee: undefined, reference: undefined, state: undefined },
+        nowSeconds: nowSeconds(),
+      }),
+  ],
+  [
+    'a page of batches that finds none, in two tables',
+    62,
+    async () => (on) => ofBooks(on).batches.list({ ...anyPage, visibleTo: 'x', chainId: undefined, state: undefined }),
+  ],
+  [
+    'the events of a payment',
+    1,
+    async () => {
+      const { payment } = await settled()
+      return (on) => createEvents(on).of(payment.id, { afterSequence: 0, countMax: 9 })
+    },
+  ],
+  ['the events of all', 18, async () => async (on) => createEvents(on).after(await createEvents(on).now(), 9)],
+  [
+    'the events of an app',
+    18,
+    async () => async (on) => {
+      const until = await createEvents(on).now()
+      return createEvents(on).ofApp('app-a', { after: { ...until, xid: 0n }, until, countMax: 9 })
     },
   ],
   ['a new order', 1, async () => (on) => ofBooks(on).orders.create(order())],

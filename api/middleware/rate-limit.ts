@@ -1,0 +1,38 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import { RelayError } from '../../core/errors.ts'
+import type { RateCount, RatePolicy } from '../../core/ports/rate-limit.ts'
+import type { ApiEnv } from '../environment.ts'
+import { appWindowSeconds } from '../limits.ts'
+import type { ApiPorts } from '../ports.ts'
+
+/**
+ * Counts the requests of an app and refuses those above its limit. A replay counts like any other: it costs the same.
+ * @throws RelayError `rate_limited`
+ */
+export function limitRate(ports: Pick<ApiPorts, 'rateLimit' | 'limits'>): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const { id } = c.get('app')
+    const policy = { name: 'app', countMax: ports.limits.appRequestsMax, windowSeconds: appWindowSeconds }
+    const count = await ports.rateLimit.take(policy, id)
+    showRate(c, policy, count)
+    if (!count.isAllowed) throw refuseRate(policy, count, `App ${id} has sent`)
+    return next()
+  }
+}
+
+export function refuseRate({ countMax, windowSeconds }: RatePolicy, count: RateCount, who: string): RelayError {
+  const retryAfterSeconds = Math.max(1, Math.ceil(count.resetMillis / 1000))
+  return new RelayError('rate_limited', `${who} ${countMax} in ${windowSeconds} s, as many as are taken.`, {
+    fields: { countMax, windowSeconds, retryAfterSeconds },
+  })
+}
+
+/** @see draft-ietf-httpapi-ratelimit-headers-10 */
+function showRate(
+  c: Context,
+  { name, countMax, windowSeconds }: RatePolicy,
+  { remaining, resetMillis }: RateCount,
+): void {
+  c.header('RateLimit-Policy', `"${name}";q=${countMax};w=${windowSeconds}`)
+  c.header('RateLimit', `"${name}";r=${remaining};t=${Math.ceil(resetMillis / 1000)}`)
+}

@@ -1,0 +1,49 @@
+import { sql } from 'kysely'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { limitsDefault } from '../../api/limits.ts'
+import { createWorld, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await createWorld({
+    payerCount: 0,
+    ports: { limits: { ...limitsDefault, appRequestsMax: 3, failedLoginsMax: 2 } },
+  })
+})
+
+describe('a rate limit', () => {
+  test('tells what is left, refuses the fourth request of an app, says when to come again, and stops no other app', async () => {
+    const answers = []
+    for (let sent = 0; sent < 4; sent++) answers.push(await world.get('/v1/intents'))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429])
+    expect(answers.map(({ headers }) => headers.get('ratelimit')?.replace(/t=\d+$/, ''))).toEqual([
+      '"app";r=2;',
+      '"app";r=1;',
+      '"app";r=0;',
+      '"app";r=0;',
+    ])
+    expect(answers.map(({ headers }) => headers.get('ratelimit-policy'))).toEqual(answers.map(() => '"app";q=3;w=10'))
+    const refused = answers.at(-1)
+    expect(refused?.body).toMatchObject({ code: 'rate_limited', retryable: true, countMax: 3, windowSeconds: 10 })
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(Number(refused?.headers.get('retry-after'))).toBeLessThanOrEqual(10)
+    expect((await world.get('/v1/intents', { as: 'merchant' })).status).toBe(200)
+  })
+
+  test('takes no key: the same request passes when its time has come', async () => {
+    const key = 'a-key-that-was-refused'
+    const refused = await world.post('/v1/orders', {}, { key })
+    expect(refused.body.code).toBe('rate_limited')
+    const { rows } = await sql`select from idempotency where key = ${key}`.execute(world.database)
+    expect(rows).toEqual([])
+  })
+
+  test('bounds guesses of AppIDs from one address', async () => {
+    const guess = (id: string) =>
+      world
+        .get('/v1/intents', { headers: { authorization: `Basic ${btoa(`${id}:secret`)}` } })
+        .then(({ status }) => status)
+    expect([await guess('one'), await guess('two'), await guess('three')]).toEqual([401, 401, 429])
+    expect((await world.get('/healthz')).status).toBe(200)
+  })
+})

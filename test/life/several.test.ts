@@ -1,0 +1,3 @@
+import { testSeveral } from './several.suite.ts'
+
+testSeveral('one Postgres')
