@@ -46,7 +46,7 @@ export type StateRow = {
 export type BatchStateRow = { readonly batch_state: BatchState | null; readonly is_paid: boolean | null }
 
 /** The columns of a `BatchStateRow`, from `batch b`. */
-export const batchState = (index: number | null) =>
+const batchState = (index: number | null) =>
   sql`b.state as batch_state, get_bit(b.results, ${index}::integer) = 1 as is_paid`
 
 export function wireStateOf(row: StateRow, batch: BatchStateRow | undefined): IntentState {

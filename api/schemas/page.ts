@@ -3,7 +3,7 @@ import type { Page, PageRequest } from '../../core/ports/page.ts'
 import { isTypeId } from '../type-id.ts'
 import { example } from './example.ts'
 
-export const limitMax = 100
+const limitMax = 100
 const limitDefault = 20
 /** Changes when a cursor would mean something else. */
 const cursorVersion = 1
