@@ -70,6 +70,7 @@ export function watchIntent({
     if (!watchLinks.isGood(id, c.req.valid('query').capability)) throw new RelayError('not_found', 'No such intent.')
     const last = c.req.valid('header')['last-event-id']
     if (last !== undefined && !/^[0-9]{1,10}$/.test(last)) throw refuseLastEvent('a sequence')
+    if (c.req.method === 'HEAD') return c.body(null, 200, streamHeaders)
     const body = await streams.ofIntent(id, Math.min(Number(last ?? 0), sequenceMax))
     return body === undefined ? c.body(null, 204) : c.body(body, 200, streamHeaders)
   }
@@ -95,7 +96,10 @@ export const streamAppRoute = createRoute({
 export function streamApp({ streams }: { streams: Streams }): RouteHandler<typeof streamAppRoute, ApiEnv> {
   return async (c) => {
     const last = c.req.valid('header')['last-event-id']
-    const body = await streams.ofApp(c.get('app').id, last === undefined ? undefined : positionOf(last))
+    const after = last === undefined ? undefined : positionOf(last)
+    // Nobody would read its body, and nobody would end it.
+    if (c.req.method === 'HEAD') return c.body(null, 200, streamHeaders)
+    const body = await streams.ofApp(c.get('app').id, after)
     return c.body(body, 200, streamHeaders)
   }
 }

@@ -244,6 +244,17 @@ describe('the stream of an app', () => {
     expect((await fetch(`${url}/v1/stream`)).status).toBe(401)
   })
 
+  test('takes no place for a HEAD, however many ask', async () => {
+    const headers = { authorization: authorization('wallet') }
+    const { watch: link } = await pay()
+    for (let asked = 0; asked < 25; asked++) {
+      expect((await fetch(`${url}/v1/stream`, { method: 'HEAD', headers })).status).toBe(200)
+      expect((await fetch(link, { method: 'HEAD' })).status).toBe(200)
+    }
+    ;(await follow()).close()
+    ;(await watch(link)).close()
+  })
+
   test('cuts off who does not read, and tells the rest to who comes back', async () => {
     const seen = await follow()
     const from = await pay()
