@@ -16,7 +16,7 @@ async function list(folders: readonly string[], pattern: RegExp): Promise<readon
     folders.map(async (folder) => {
       const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
       return entries
-        .filter((entry) => entry.isFile())
+        .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
         .map(({ parentPath, name }) => join(parentPath, name).slice(root.length))
     }),
   )

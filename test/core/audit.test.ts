@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { concat, keccak256, sha256, stringToHex, toHex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { type AuditFacts, auditRecordOf } from '../../core/audit.ts'
@@ -201,4 +203,40 @@ test('an anchor commits to the head and is unique per batch', () => {
   ]
   expect(new Set(anchors).size).toBe(3)
   expect(anchors[0]).toBe(keccak256(concat([head, stringToHex('sb_01k9v3m2c7f60a4nx8p5j3k1hd')])))
+})
+
+describe('the published vector', () => {
+  const { apps, records } = JSON.parse(readFileSync(new URL('../vectors/audit-record.json', import.meta.url), 'utf8'))
+
+  test('is what anybody computes from its records with JSON, SHA-256 and keccak256', () => {
+    let head: string = zeroHash
+    for (const { record, canonical, sha256: published, batchId } of records) {
+      // Written without our encoder: for such values, RFC 8785 is JSON with sorted names.
+      expect(JSON.stringify(sorted(record))).toBe(canonical)
+      expect(createHash('sha256').update(canonical).digest('hex')).toBe(published.slice(2))
+      expect(record).toMatchObject({ previous: head, batch: { opening: { head } } })
+      expect(keccak256(concat([head as `0x${string}`, stringToHex(batchId)]))).toBe(record.batch.anchor)
+      const leaves = [...record.payments, ...record.cancels].map((entry) =>
+        keccak256(stringToHex(`ice.audit-entry/1\n${JSON.stringify(sorted(entry))}`)),
+      )
+      expect(leaves).toEqual(record.merkle.leaves)
+      head = published
+    }
+  })
+
+  test('names its apps by keccak256 of salt and AppID', () => {
+    for (const { appId, salt, tag: published } of apps) {
+      expect(keccak256(concat([salt, stringToHex(appId)]))).toBe(published)
+    }
+  })
+
+  function sorted(value: unknown): unknown {
+    if (Array.isArray(value)) return value.map(sorted)
+    if (value === null || typeof value !== 'object') return value
+    return Object.fromEntries(
+      Object.entries(value)
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, inner]) => [name, sorted(inner)]),
+    )
+  }
 })
