@@ -1,8 +1,11 @@
 import { hostname } from 'node:os'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
+import { createSecrets } from '../adapters/crypto/secrets.ts'
+import { createWebhookKeys } from '../adapters/crypto/webhook-keys.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { signTransaction } from '../adapters/evm/transaction.ts'
+import { createPost } from '../adapters/http/post.ts'
 import { createLog } from '../adapters/log/pino.ts'
 import { createBatching } from '../adapters/postgres/batching.ts'
 import { newId } from '../adapters/postgres/codec.ts'
@@ -12,6 +15,7 @@ import { createFinalization } from '../adapters/postgres/finalization.ts'
 import { createIdempotency } from '../adapters/postgres/idempotency.ts'
 import { createLanes } from '../adapters/postgres/lanes.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
+import { createNotification } from '../adapters/postgres/notification.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
@@ -44,6 +48,14 @@ const relayer = await startRelayer({
   contexts,
   queue,
   books: createUpkeep(database, createIdempotency(database)),
+  webhooks: {
+    notification: createNotification(database),
+    post: createPost({ allowsLoopback: settings.WEBHOOK_ALLOW_LOOPBACK }),
+    keys: createWebhookKeys(createSecrets(settings.SECRET_KEYS)),
+    clock,
+    chance: Math.random,
+    log,
+  },
   log,
 })
 log.info(

@@ -28,7 +28,10 @@ export function createWebhookKeys(secrets: Secrets): WebhookKeys {
         ...signers.map((key) => ({ scheme: 'v1a' as const, base64: base64(signWith(null, content, key)) })),
         ...hmac.versions
           .flatMap((version) => hmacKeys(hmac.endpointId, version))
-          .map((key) => ({ scheme: 'v1' as const, base64: createHmac('sha256', key).update(content).digest('base64') })),
+          .map((key) => ({
+            scheme: 'v1' as const,
+            base64: createHmac('sha256', key).update(content).digest('base64'),
+          })),
       ]
       return {
         [webhookHeaders.id]: id,

@@ -39,6 +39,7 @@ type Around = BatchStateRow &
     readonly batch_block: number | null
     readonly order_app_id: string | null
     readonly order_hash: Buffer | null
+    readonly payee_app_id: string | null
   }
 
 async function find(database: Database, id: string): Promise<IntentRecord | undefined> {
@@ -57,12 +58,13 @@ const nobody = uuidAt(0)
 /** By ids that the statement names: each table opens one day. Joined to `intent`, they would open and lock every day. */
 const aroundOf = (row: Row) => sql<Around>`
   select ${batchState(row.batch_index)}, b.tx_hash as batch_tx, b.block_number as batch_block,
-    o.app_id as order_app_id, o.order_hash,
+    o.app_id as order_app_id, o.order_hash, p.app_id as payee_app_id,
     a.root, a.leaf_count, a.nodes, a.signature as root_signature, a.key_certificate
   from (select) as payment
     left join batch b on b.id = ${row.batch_id ?? nobody}
     left join payment_order o on o.id = ${row.order_id ?? nobody}
-    left join acknowledgement a on a.id = ${row.acknowledgement_id ?? nobody}`
+    left join acknowledgement a on a.id = ${row.acknowledgement_id ?? nobody}
+    left join payee_owner p on p.chain_id = ${row.chain_id} and p.payee = ${row.payee}`
 
 function recordOf(row: Row, around: Around): IntentRecord {
   const state = wireStateOf(row, around)
@@ -79,6 +81,7 @@ function recordOf(row: Row, around: Around): IntentRecord {
     digest: hexOf(row.digest),
     orderId: row.order_id === null ? undefined : idOf('po', row.order_id),
     orderAppId: around.order_app_id ?? undefined,
+    payeeAppId: around.payee_app_id ?? undefined,
     state,
     reason: row.reason ?? undefined,
     acknowledgement: acknowledgementOf(row, around),

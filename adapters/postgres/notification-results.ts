@@ -4,7 +4,7 @@ import { failingSecondsMax } from '../../core/webhook.ts'
 import { uuidOfOwn } from './codec.ts'
 import { retryContention } from './contention.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
-import { isRecent } from './notification.ts'
+import { isRecent } from './delivery-span.ts'
 
 type Result = {
   readonly id: string

@@ -3,10 +3,10 @@ import type { ClaimedDelivery, Notification } from '../../core/ports/notificatio
 import { openSecondsMax } from '../../core/webhook.ts'
 import { idOf, uuidAt, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
+import { isRecent } from './delivery-span.ts'
 import { settle } from './notification-results.ts'
 import { loadPaymentFacts } from './payment-facts.ts'
 
-const dayMillis = 24 * 3600_000
 /** While the lower sequence is under way, a later one is looked at again after this, or when that one is done. */
 const putOffMillis = 1_000
 /** Obligations ended by one statement. */
@@ -18,13 +18,6 @@ export function createNotification(database: Database): Notification {
     settle: (tried) => settle(database, tried),
     endOverdue: () => endOverdue(database),
   }
-}
-
-/** Days in which an open delivery `d` can lie: whatever is older has been ended. Written as constants, no other day is opened. */
-export function isRecent(): RawBuilder<boolean> {
-  const nowMillis = Date.now()
-  const low = uuidAt(nowMillis - openSecondsMax * 1000 - dayMillis)
-  return sql<boolean>`d.id >= ${low} and d.id < ${uuidAt(nowMillis + dayMillis)}`
 }
 
 type Room = Parameters<Notification['claim']>[0]

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type PaymentEventState, type PaymentFacts } from '../../core/protocol/webhook.ts'
+import type { PaymentEventState, PaymentFacts } from '../../core/protocol/webhook.ts'
 import { hexOf, idOf } from './codec.ts'
 import { type Database, query } from './database.ts'
 import { type IntentRow, paymentOf } from './intent-row.ts'
@@ -36,7 +36,10 @@ export async function loadPaymentFacts(
 ): Promise<ReadonlyMap<string, PaymentFacts>> {
   if (wanted.length === 0) return new Map()
   const intentIds = [...new Set(wanted.map(({ intentId }) => intentId))]
-  const [events, intents] = await Promise.all([loadEvents(database, wanted, intentIds), loadIntents(database, intentIds)])
+  const [events, intents] = await Promise.all([
+    loadEvents(database, wanted, intentIds),
+    loadIntents(database, intentIds),
+  ])
   const orderIds = [...new Set([...intents.values()].flatMap(({ order_id }) => order_id ?? []))]
   const orders = orderIds.length === 0 ? new Map<string, OrderRow>() : await loadOrders(database, orderIds)
   return new Map(

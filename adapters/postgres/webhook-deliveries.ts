@@ -3,7 +3,7 @@ import type { Backlog, DeliveryState, WebhookDeliveries, WebhookDelivery } from 
 import { testEventType } from '../../core/protocol/webhook.ts'
 import { idOf, newId, uuidAt, uuidOf, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
-import { isRecent } from './notification.ts'
+import { isRecent } from './delivery-span.ts'
 
 const dayMillis = 24 * 3600_000
 /** A list looks back so far. */
@@ -67,7 +67,8 @@ async function list(database: Database, filter: Filter): Promise<readonly Webhoo
   const endpoint = filter.endpointId === undefined ? undefined : uuidOf('we', filter.endpointId)
   const intent = filter.intentId === undefined ? undefined : uuidOf('pi', filter.intentId)
   const isHopeless =
-    (filter.endpointId !== undefined && endpoint === undefined) || (filter.intentId !== undefined && intent === undefined)
+    (filter.endpointId !== undefined && endpoint === undefined) ||
+    (filter.intentId !== undefined && intent === undefined)
   if (isHopeless || (filter.before !== undefined && before === undefined)) return []
 
   const nowMillis = Date.now()
@@ -112,10 +113,7 @@ function listSpan(
 }
 
 async function find(database: Database, uuid: string, appId: string): Promise<Row | undefined> {
-  const [row] = await query(
-    database,
-    sql<Row>`select * from webhook_delivery where id = ${uuid} and app_id = ${appId}`,
-  )
+  const [row] = await query(database, sql<Row>`select * from webhook_delivery where id = ${uuid} and app_id = ${appId}`)
   return row
 }
 
@@ -144,7 +142,12 @@ async function replay(
 
 async function findOpen(
   database: Database,
-  { endpoint_id, message_id, intent_id, sequence }: Pick<Row, 'endpoint_id' | 'intent_id' | 'sequence'> & {
+  {
+    endpoint_id,
+    message_id,
+    intent_id,
+    sequence,
+  }: Pick<Row, 'endpoint_id' | 'intent_id' | 'sequence'> & {
     readonly message_id?: string
   },
 ): Promise<Row | undefined> {

@@ -146,7 +146,8 @@ async function checkConsent(
 /** Both sides read it, so it names the role of who asked and never the app. */
 function whoAsked(record: IntentRecord, app: App): string {
   if (record.appId === app.id) return 'the app that submitted it asked'
-  return record.orderAppId === app.id ? 'the app of its order asked' : 'an operator asked'
+  if (record.orderAppId === app.id) return 'the app of its order asked'
+  return record.payeeAppId === app.id ? 'the app of its payee asked' : 'an operator asked'
 }
 
 function tooLate(id: string, state: string): RelayError {

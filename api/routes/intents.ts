@@ -186,7 +186,8 @@ export const readIntentRoute = createRoute({
   path: '/v1/intents/{id}',
   tags: ['Intents'],
   summary: 'Read a payment',
-  description: 'For the app that submitted it, the app of the order it pays, and operators.',
+  description:
+    'For the app that submitted it, the app of the order it pays, the app that owns the payee, and operators.',
   request: { params: idParams('Intent id', example.intentId) },
   responses: {
     200: { description: 'The payment', content: { 'application/json': { schema: intentViewSchema } } },
@@ -201,7 +202,8 @@ export function readIntent({ ports: { intents } }: { ports: ApiPorts }): RouteHa
 /** @throws RelayError `not_found`, in the same words for what does not exist and for what others own. */
 export async function loadIntent(intents: Intents, id: string, app: App): Promise<IntentRecord> {
   const record = await intents.find(id)
-  const isVisible = record?.appId === app.id || record?.orderAppId === app.id || app.role === 'operator'
+  const apps = [record?.appId, record?.orderAppId, record?.payeeAppId]
+  const isVisible = apps.includes(app.id) || app.role === 'operator'
   if (record === undefined || !isVisible) throw new RelayError('not_found', 'No such intent.')
   return record
 }

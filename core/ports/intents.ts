@@ -16,6 +16,8 @@ export type IntentRecord = {
   readonly orderId: string | undefined
   /** App of the order, if it pays one: that is the payee's app, and may see the payment too. */
   readonly orderAppId: string | undefined
+  /** App that has proved that the payee is its own; may see the payment too. */
+  readonly payeeAppId: string | undefined
   readonly state: IntentState
   readonly reason: string | undefined
   readonly acknowledgement: SignedAcknowledgement | undefined
