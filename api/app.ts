@@ -25,10 +25,42 @@ import { health, healthRoute, metricsRoute, ready, readyRoute, showMetrics } fro
 import { rejectHold, rejectHoldRoute, releaseHold, releaseHoldRoute } from './routes/holds.ts'
 import { readIntent, readIntentRoute, submit, submitRoute } from './routes/intents.ts'
 import { createOrder, createOrderRoute, readOrder, readOrderRoute } from './routes/orders.ts'
+import {
+  disownPayee,
+  disownPayeeRoute,
+  listPayees,
+  listPayeesRoute,
+  preparePayee,
+  preparePayeeRoute,
+  provePayee,
+  provePayeeRoute,
+} from './routes/payees.ts'
 import { prepare, prepareRoute } from './routes/prepare.ts'
+import {
+  listDeliveries,
+  listDeliveriesRoute,
+  replayDelivery,
+  replayDeliveryRoute,
+  testEndpoint,
+  testEndpointRoute,
+} from './routes/webhook-deliveries.ts'
+import {
+  changeEndpoint,
+  changeEndpointRoute,
+  createEndpoint,
+  createEndpointRoute,
+  listEndpoints,
+  listEndpointsRoute,
+  readEndpoint,
+  readEndpointRoute,
+  removeEndpoint,
+  removeEndpointRoute,
+} from './routes/webhook-endpoints.ts'
+import { rotateSecret, rotateSecretRoute } from './routes/webhook-secret.ts'
+import { disableEndpoint, disableEndpointRoute, enableEndpoint, enableEndpointRoute } from './routes/webhook-switch.ts'
 import { batchWaker } from './wake.ts'
 
-/** Every POST: each moves money or makes a promise, so each needs a key. */
+/** Every POST: each moves money, makes a promise or sends something, so each needs a key. */
 const writes = [
   '/v1/orders',
   '/v1/intents',
@@ -36,6 +68,14 @@ const writes = [
   '/v1/intents/:id/cancel',
   '/v1/holds/:id/release',
   '/v1/holds/:id/reject',
+  '/v1/payees/prepare',
+  '/v1/payees',
+  '/v1/webhooks/endpoints',
+  '/v1/webhooks/endpoints/:id/rotate-secret',
+  '/v1/webhooks/endpoints/:id/test',
+  '/v1/webhooks/endpoints/:id/enable',
+  '/v1/webhooks/endpoints/:id/disable',
+  '/v1/webhooks/deliveries/:id/replay',
 ]
 
 /** The whole API. A request meets the middleware from top to bottom, then its route; answers go back the same way. */
@@ -43,7 +83,11 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   const chains = knownChains(ports)
   const introduction = introductionOf(ports)
   const wakeBatch = batchWaker(ports)
-  const metrics = createMetrics({ waitingCount: () => commits.waitingCount() })
+  const metrics = createMetrics({
+    waitingCount: () => commits.waitingCount(),
+    webhookBacklog: () => ports.webhookDeliveries.backlog(),
+    log: ports.log,
+  })
   const commits = commitIntents({ ports, metrics, wakeBatch })
   const accept = createAccept({ chains, introduction, commits, ports })
   const wiring = { ports, chains, introduction, accept, metrics, wakeBatch }
@@ -61,6 +105,7 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.use('/v1/*', limitBody)
   app.on('POST', ['/v1/holds/:id/release', '/v1/holds/:id/reject'], requireRole('operator'))
   app.on('POST', writes, requireJson)
+  app.on('PATCH', '/v1/webhooks/endpoints/:id', requireJson)
   app.on('POST', writes, idempotent(ports))
 
   app.openapi(createOrderRoute, createOrder(wiring))
@@ -73,6 +118,22 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.openapi(readBatchRoute, readBatch(wiring))
   app.openapi(releaseHoldRoute, releaseHold(wiring))
   app.openapi(rejectHoldRoute, rejectHold(wiring))
+
+  app.openapi(preparePayeeRoute, preparePayee(wiring))
+  app.openapi(provePayeeRoute, provePayee(wiring))
+  app.openapi(listPayeesRoute, listPayees(wiring))
+  app.openapi(disownPayeeRoute, disownPayee(wiring))
+  app.openapi(createEndpointRoute, createEndpoint(wiring))
+  app.openapi(listEndpointsRoute, listEndpoints(wiring))
+  app.openapi(readEndpointRoute, readEndpoint(wiring))
+  app.openapi(changeEndpointRoute, changeEndpoint(wiring))
+  app.openapi(removeEndpointRoute, removeEndpoint(wiring))
+  app.openapi(rotateSecretRoute, rotateSecret(wiring))
+  app.openapi(enableEndpointRoute, enableEndpoint(wiring))
+  app.openapi(disableEndpointRoute, disableEndpoint(wiring))
+  app.openapi(testEndpointRoute, testEndpoint(wiring))
+  app.openapi(listDeliveriesRoute, listDeliveries(wiring))
+  app.openapi(replayDeliveryRoute, replayDelivery(wiring))
 
   app.openapi(factsRoute, showFacts(wiring))
   app.openapi(healthRoute, health)

@@ -3,6 +3,7 @@ import { generatePrivateKey } from 'viem/accounts'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
 import { createSecrets } from '../adapters/crypto/secrets.ts'
+import { createWebhookKeys } from '../adapters/crypto/webhook-keys.ts'
 import { createAcknowledger } from '../adapters/evm/acknowledger.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { createLog } from '../adapters/log/pino.ts'
@@ -16,6 +17,9 @@ import { createIntake } from '../adapters/postgres/intake.ts'
 import { createIntents } from '../adapters/postgres/intents.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import { createOrders } from '../adapters/postgres/orders.ts'
+import { createPayees } from '../adapters/postgres/payees.ts'
+import { createWebhookDeliveries } from '../adapters/postgres/webhook-deliveries.ts'
+import { createWebhookEndpoints } from '../adapters/postgres/webhook-endpoints.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
 import type { Clock } from '../core/ports/clock.ts'
@@ -66,6 +70,7 @@ const acknowledger = await createAcknowledger({
 })
 releases.push(() => acknowledger.stop())
 const accounts = createAccounts(database)
+const secrets = createSecrets(settings.SECRET_KEYS)
 const app = createApp({
   config,
   authority: authority.address,
@@ -76,9 +81,14 @@ const app = createApp({
   intake: createIntake({ database, acknowledger, newId }),
   intents: createIntents({ database, acknowledger, newId }),
   batches: createBatches(database),
+  payees: createPayees(database),
+  webhookEndpoints: createWebhookEndpoints(database),
+  webhookDeliveries: createWebhookDeliveries(database),
+  webhookKeys: createWebhookKeys(secrets),
+  allowsLoopback: settings.WEBHOOK_ALLOW_LOOPBACK,
   chains,
   queue,
-  secrets: createSecrets(settings.SECRET_KEYS),
+  secrets,
   clock,
   log,
   newId,

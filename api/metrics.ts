@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Log } from '../core/ports/log.ts'
+import type { Backlog } from '../core/ports/webhook-deliveries.ts'
 
 /** What operators watch of this process, for Prometheus. */
 export type Metrics = {
@@ -9,7 +11,15 @@ export type Metrics = {
   readonly committed: (facts: { count: number; seconds: number }) => void
 }
 
-export function createMetrics({ waitingCount }: { waitingCount: () => number }): Metrics {
+export function createMetrics({
+  waitingCount,
+  webhookBacklog,
+  log,
+}: {
+  waitingCount: () => number
+  webhookBacklog: () => Promise<Backlog>
+  log: Log
+}): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -44,6 +54,26 @@ export function createMetrics({ waitingCount }: { waitingCount: () => number }):
     registers,
     collect() {
       this.set(waitingCount())
+    },
+  })
+  const overdue = new Gauge({
+    name: 'ice_webhook_overdue_seconds',
+    help: 'How long the webhook that was due first is overdue',
+    registers,
+  })
+  new Gauge({
+    name: 'ice_webhook_deliveries',
+    help: 'Webhook deliveries of the last week that are open, and that are dead letters; 10000 at most each',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const backlog = await webhookBacklog().catch((error: unknown) => {
+        log.warn({ err: error }, 'The backlog of webhooks could not be measured.')
+        return undefined
+      })
+      this.set({ state: 'open' }, backlog?.openCount ?? Number.NaN)
+      this.set({ state: 'dead' }, backlog?.deadCount ?? Number.NaN)
+      overdue.set(backlog?.overdueSeconds ?? Number.NaN)
     },
   })
 

@@ -7,14 +7,8 @@ import type { ApiEnv } from '../environment.ts'
 import type { Introduction } from '../introduce.ts'
 import { errorOf } from '../middleware/problem.ts'
 import { example } from '../schemas/example.ts'
-import { answer, field } from '../schemas/fields.ts'
+import { answer, chainIdTextSchema, field } from '../schemas/fields.ts'
 import { problems } from '../schemas/problem.ts'
-
-const chainIdTextSchema = z
-  .string()
-  .regex(/^[1-9][0-9]{0,14}$/, 'a chain id in decimal digits')
-  .transform(Number)
-  .meta({ description: 'EIP-155 chain id', example: `${example.chainId}` })
 
 const accountViewSchema = z
   .object({

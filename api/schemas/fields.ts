@@ -39,6 +39,13 @@ export const field = {
   }),
 } as const
 
+/** A chain id in a path or a query. */
+export const chainIdTextSchema = z
+  .string()
+  .regex(/^[1-9][0-9]{0,14}$/, 'a chain id in decimal digits')
+  .transform(Number)
+  .meta({ description: 'EIP-155 chain id', example: `${example.chainId}` })
+
 /** What a payer signed, as clients send it and as ICE hands it out. */
 export const intentJsonSchema = intentSchema
   .extend({

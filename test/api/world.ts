@@ -6,6 +6,7 @@ import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 
 import { anvil } from 'viem/chains'
 import { afterAll } from 'vitest'
 import { createSecrets } from '../../adapters/crypto/secrets.ts'
+import { createWebhookKeys } from '../../adapters/crypto/webhook-keys.ts'
 import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { connectChain } from '../../adapters/evm/chain.ts'
 import { createAccounts } from '../../adapters/postgres/accounts.ts'
@@ -16,6 +17,9 @@ import { createIdempotency } from '../../adapters/postgres/idempotency.ts'
 import { createIntake } from '../../adapters/postgres/intake.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createOrders } from '../../adapters/postgres/orders.ts'
+import { createPayees } from '../../adapters/postgres/payees.ts'
+import { createWebhookDeliveries } from '../../adapters/postgres/webhook-deliveries.ts'
+import { createWebhookEndpoints } from '../../adapters/postgres/webhook-endpoints.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
 import { createApp } from '../../api/app.ts'
 import type { ApiPorts } from '../../api/ports.ts'
@@ -84,6 +88,7 @@ export async function createWorld({
     await apps.put({ id: name, name, role, secretSha256: createHash('sha256').update(secret).digest() })
   }
   const woken: number[] = []
+  const deploymentSecrets = createSecrets([`0x${'5e'.repeat(32)}`])
   const evm = connectChain({ rpcUrl: node.rpcUrl, vault, log })
   const ports: ApiPorts = {
     ...{ config, apps, clock, log, newId, authority: authority.address },
@@ -93,9 +98,14 @@ export async function createWorld({
     intake: createIntake({ database, acknowledger, newId }),
     intents: createIntents({ database, acknowledger, newId }),
     batches: createBatches(database),
+    payees: createPayees(database),
+    webhookEndpoints: createWebhookEndpoints(database),
+    webhookDeliveries: createWebhookDeliveries(database),
+    webhookKeys: createWebhookKeys(deploymentSecrets),
+    allowsLoopback: false,
     chains: new Map([[chainId, evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
-    secrets: createSecrets([`0x${'5e'.repeat(32)}`]),
+    secrets: deploymentSecrets,
     isReady: async () => ({ notReady: {} }),
     ...replaced,
   }
@@ -136,7 +146,8 @@ export async function createWorld({
       method,
       headers: {
         authorization: `Basic ${btoa(`${as}:${secrets[as]}`)}`,
-        ...(method === 'POST' ? { 'content-type': 'application/json', 'idempotency-key': key } : {}),
+        ...(method === 'POST' ? { 'idempotency-key': key } : {}),
+        ...(method === 'POST' || method === 'PATCH' ? { 'content-type': 'application/json' } : {}),
         ...headers,
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
@@ -204,7 +215,8 @@ export async function createWorld({
           (select count(*) from payment_order) as orders, (select count(*) from order_claim) as claims,
           (select count(*) from intent_nonce) as nonces, (select count(*) from acknowledgement) as acknowledgements,
           (select count(*) from ledger_entry) as entries, (select count(*) from cancellation) as cancellations,
-          (select count(*) from op_log) as op_log, (select coalesce(sum(reserved), 0)::text from account) as reserved`.execute(
+          (select count(*) from op_log) as op_log, (select count(*) from webhook_endpoint) as endpoints,
+          (select count(*) from webhook_delivery) as deliveries, (select count(*) from payee_owner) as payees, (select coalesce(sum(reserved), 0)::text from account) as reserved`.execute(
         database,
       )
       return rows[0]
