@@ -55,9 +55,13 @@ export function judgeTry({
   return { outcome: 'retry', afterMillis: Math.round(Math.max(scheduled, asked) * 1000), ...failure }
 }
 
+/** `Date.parse` alone reads a date into almost anything. @see RFC 9110 §5.6.7 */
+const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
+
 /** Seconds or a date, as HTTP has them; 0 for anything else. @see RFC 9110 §10.2.3 */
 function retryAfterSeconds(header: string | undefined, nowMillis: number): number {
   if (header === undefined) return 0
-  const seconds = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - nowMillis) / 1000
+  if (/^\d+$/.test(header)) return Math.min(Number(header), retryAfterSecondsMax)
+  const seconds = httpDate.test(header) ? (Date.parse(header) - nowMillis) / 1000 : 0
   return Number.isNaN(seconds) ? 0 : Math.min(Math.max(seconds, 0), retryAfterSecondsMax)
 }

@@ -77,7 +77,7 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
       const countMax = max.countMax - underWay.size
       if (countMax <= 0) return
       const failing = [...underWay.values()].filter(({ isFailing }) => isFailing).length
-      const { lookedAt, deliveries } = await notification.claim({
+      const { putOffCount, deliveries } = await notification.claim({
         countMax,
         failingCountMax: Math.max(0, max.failingCountMax - failing),
         perEndpointMax: max.perEndpointMax,
@@ -89,7 +89,7 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
         const { id, endpointId, isFailing } = delivery
         underWay.set(id, { endpointId, isFailing, done: carry(delivery) })
       }
-      if (lookedAt > 0) isWanted = true
+      if (deliveries.length + putOffCount > 0) isWanted = true
     }
   }
 

@@ -61,7 +61,7 @@ export function createPost({
           signal,
         })
         // The status is the answer; a body that never ends or breaks off changes nothing about it.
-        await answer.body.dump({ limit: max.bodyBytesMax, signal }).catch(() => undefined)
+        await answer.body.dump({ limit: max.bodyBytesMax }).catch(() => undefined)
         const retryAfter = answer.headers['retry-after']
         return {
           outcome: 'answered',

@@ -22,7 +22,7 @@ export function createNotification(database: Database): Notification {
 
 type Room = Parameters<Notification['claim']>[0]
 type ClaimedRow = {
-  readonly looked_at: number
+  readonly put_off_count: number
   readonly id: string
   readonly message_id: string
   readonly endpoint_id: string
@@ -42,7 +42,7 @@ type ClaimedRow = {
 async function claim(
   database: Database,
   room: Room,
-): Promise<{ readonly lookedAt: number; readonly deliveries: readonly ClaimedDelivery[] }> {
+): Promise<{ readonly putOffCount: number; readonly deliveries: readonly ClaimedDelivery[] }> {
   const rows = await query(database, claimStatement(room))
   const claimed = rows.filter(({ id }) => id !== null)
   const facts = await loadPaymentFacts(
@@ -69,7 +69,7 @@ async function claim(
           : { kind: 'payment', facts: payment },
     }
   })
-  return { lookedAt: rows[0]?.looked_at ?? 0, deliveries }
+  return { putOffCount: rows[0]?.put_off_count ?? 0, deliveries }
 }
 
 /**
@@ -107,6 +107,7 @@ const claimStatement = (room: Room) => sql<ClaimedRow>`
     update webhook_delivery d
     set due_at = case when b.claimed_at is null then b.due_at else now() + ${putOffMillis} * interval '1 millisecond' end
     from blocked b where d.id = b.id and ${isRecent()}
+    returning 1
   ), free as (
     select id, is_failing, row_number() over (order by is_failing, turn, due_at) as place,
       row_number() over (partition by is_failing order by turn, due_at) as own_place
@@ -119,7 +120,7 @@ const claimStatement = (room: Room) => sql<ClaimedRow>`
       and (not f.is_failing or f.own_place <= ${room.failingCountMax})
     returning d.*, f.is_failing
   )
-  select (select count(*) from due) as looked_at, c.*, e.url, e.has_hmac, e.hmac_version,
+  select (select count(*) from put_off) as put_off_count, c.*, e.url, e.has_hmac, e.hmac_version,
     coalesce(e.former_hmac_until > now(), false) as is_former_valid
   from (select) as always
     left join claimed c on true

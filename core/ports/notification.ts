@@ -30,7 +30,8 @@ export type TriedDelivery = {
 export type Notification = {
   /**
    * Takes deliveries that are due, a turn for each endpoint before any has two. Of one endpoint and payment only the
-   * lowest open sequence is taken; later ones are put off until it is done. `lookedAt`: 0 if nothing is due.
+   * lowest open sequence is taken; later ones are put off until it is done, and counted, since others may be due behind
+   * them. Neither of both: nothing is due that has room.
    */
   readonly claim: (room: {
     readonly countMax: number
@@ -43,7 +44,7 @@ export type Notification = {
     readonly underWay: ReadonlyMap<string, number>
     /** Longer than any try takes. A process that dies leaves its deliveries to the next one after it. */
     readonly leaseMillis: number
-  }) => Promise<{ readonly lookedAt: number; readonly deliveries: readonly ClaimedDelivery[] }>
+  }) => Promise<{ readonly putOffCount: number; readonly deliveries: readonly ClaimedDelivery[] }>
   /** All results together. Delivered is delivered, whoever says so; a failure of a try that was claimed anew is dropped. */
   readonly settle: (tried: readonly TriedDelivery[]) => Promise<void>
   /** Open deliveries older than the limit, and those of deleted endpoints, become dead letters. Returns how many. */
