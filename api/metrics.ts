@@ -56,24 +56,24 @@ export function createMetrics({
       this.set(waitingCount())
     },
   })
-  const overdue = new Gauge({
-    name: 'ice_webhook_overdue_seconds',
-    help: 'How long the webhook that was due first is overdue',
-    registers,
-  })
+  const measured = backlogOnce(webhookBacklog, log)
   new Gauge({
     name: 'ice_webhook_deliveries',
     help: 'Webhook deliveries of the last week that are open, and that are dead letters; 10000 at most each',
     labelNames: ['state'],
     registers,
     async collect() {
-      const backlog = await webhookBacklog().catch((error: unknown) => {
-        log.warn({ err: error }, 'The backlog of webhooks could not be measured.')
-        return undefined
-      })
+      const backlog = await measured()
       this.set({ state: 'open' }, backlog?.openCount ?? Number.NaN)
       this.set({ state: 'dead' }, backlog?.deadCount ?? Number.NaN)
-      overdue.set(backlog?.overdueSeconds ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'ice_webhook_overdue_seconds',
+    help: 'How long the webhook that was due first is overdue',
+    registers,
+    async collect() {
+      this.set((await measured())?.overdueSeconds ?? Number.NaN)
     },
   })
 
@@ -85,5 +85,21 @@ export function createMetrics({
       commitSizes.observe(count)
       commitSeconds.observe(seconds)
     },
+  }
+}
+
+/** One question for all measurements of one scrape. A database that is away makes them NaN, and leaves the others. */
+function backlogOnce(webhookBacklog: () => Promise<Backlog>, log: Log): () => Promise<Backlog | undefined> {
+  let asked: Promise<Backlog | undefined> | undefined
+  return () => {
+    asked ??= webhookBacklog()
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'The backlog of webhooks could not be measured.')
+        return undefined
+      })
+      .finally(() => {
+        asked = undefined
+      })
+    return asked
   }
 }

@@ -11,6 +11,7 @@ export type Problem = { readonly code: string; readonly detail: string }
 export type Client = {
   readonly post: <Body>(path: string, body: object) => Promise<Answer<Body>>
   readonly get: <Body>(path: string) => Promise<Body>
+  readonly remove: (path: string) => Promise<void>
 }
 
 export function createClient(api: string, { id, secret }: AppCredentials): Client {
@@ -34,6 +35,10 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
       const response = await getPatiently(api + path, { authorization })
       if (!response.ok) throw new Error(`GET ${path} was answered with ${response.status}: ${await response.text()}`)
       return (await response.json()) as Body
+    },
+    remove: async (path) => {
+      const response = await fetch(api + path, { method: 'DELETE', headers: { authorization } })
+      if (!response.ok) throw new Error(`DELETE ${path} was answered with ${response.status}: ${await response.text()}`)
     },
   }
 }

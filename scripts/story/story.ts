@@ -2,6 +2,7 @@ import type { Address } from 'viem'
 import { localAccounts } from '../local/accounts.ts'
 import { createClient } from '../local/client.ts'
 import type { System } from '../local/system.ts'
+import { callback, listen } from './callback.ts'
 import { accountOf, deposit, tokenBalance, vaultBalance } from './deposit.ts'
 import { order } from './order.ts'
 import { type Acknowledged, type Payer, type Scene, showIn } from './scene.ts'
@@ -23,6 +24,7 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
   }
   const merchantsBefore = await Promise.all(localAccounts.merchants.map(({ address }) => tokenBalance(scene, address)))
 
+  const callbacks = await terminal.step('Listen', (lines) => listen(scene, lines))
   const payers = await terminal.step('Deposit', (lines) => deposit(scene, lines))
   const planned = await terminal.step('Order', (lines) => order(scene, payers, lines))
   const signed = await terminal.step('Sign', (lines) => sign(scene, planned, lines))
@@ -47,6 +49,7 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
       `${payments.length} payments are final (${rule}), ${batches.length} batch${batches.length === 1 ? '' : 'es'}`,
     )
   })
+  await terminal.step('Callback', (lines) => callback(callbacks, payments, lines))
   const rows = await terminal.step('Check', async (lines) => {
     await checkPayers(scene, payers, payments)
     lines.tell(
@@ -54,6 +57,7 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
     )
     return checkMerchants(scene, payments, merchantsBefore)
   })
+  await callbacks.stop()
   terminal.table(['merchant', 'payments', 'before', 'received', 'after'], rows)
 }
 
