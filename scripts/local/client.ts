@@ -19,7 +19,7 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
   return {
     post: async <Body>(path: string, body: object): Promise<Answer<Body>> => {
       const startedMillis = performance.now()
-      const response = await fetch(api + path, {
+      const response = await askPatiently(api + path, {
         method: 'POST',
         headers: { authorization, 'content-type': 'application/json', 'idempotency-key': randomUUID() },
         body: JSON.stringify(body),
@@ -32,7 +32,7 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
         : { isOk: false, status, problem: parsed as Problem, millis }
     },
     get: async <Body>(path: string): Promise<Body> => {
-      const response = await getPatiently(api + path, { authorization })
+      const response = await askPatiently(api + path, { headers: { authorization } })
       if (!response.ok) throw new Error(`GET ${path} was answered with ${response.status}: ${await response.text()}`)
       return (await response.json()) as Body
     },
@@ -45,10 +45,10 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
 
 const triesMax = 20
 
-/** Asks again while the API says that it cannot answer yet (503), as it tells its clients to. */
-async function getPatiently(url: string, headers: Record<string, string>): Promise<Response> {
+/** Asks again, with the same key, while the API says that it cannot answer yet (503), as it tells its clients to. */
+async function askPatiently(url: string, request: RequestInit): Promise<Response> {
   for (let tries = 1; ; tries++) {
-    const response = await fetch(url, { headers })
+    const response = await fetch(url, request)
     if (response.status !== 503 || tries === triesMax) return response
     await sleep(500)
   }
