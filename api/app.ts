@@ -40,6 +40,16 @@ import { listIntents, listIntentsRoute } from './routes/intent-list.ts'
 import { readIntent, readIntentRoute, submit, submitRoute } from './routes/intents.ts'
 import { listOrders, listOrdersRoute } from './routes/order-list.ts'
 import { createOrder, createOrderRoute, readOrder, readOrderRoute } from './routes/orders.ts'
+import {
+  disownPayee,
+  disownPayeeRoute,
+  listPayees,
+  listPayeesRoute,
+  preparePayee,
+  preparePayeeRoute,
+  provePayee,
+  provePayeeRoute,
+} from './routes/payees.ts'
 import { prepare, prepareRoute } from './routes/prepare.ts'
 import {
   listReconciliations,
@@ -48,11 +58,33 @@ import {
   readReconciliationRoute,
 } from './routes/reconciliations.ts'
 import { streamApp, streamAppRoute, watchIntent, watchIntentRoute } from './routes/streams.ts'
+import {
+  listDeliveries,
+  listDeliveriesRoute,
+  replayDelivery,
+  replayDeliveryRoute,
+  testEndpoint,
+  testEndpointRoute,
+} from './routes/webhook-deliveries.ts'
+import {
+  changeEndpoint,
+  changeEndpointRoute,
+  createEndpoint,
+  createEndpointRoute,
+  listEndpoints,
+  listEndpointsRoute,
+  readEndpoint,
+  readEndpointRoute,
+  removeEndpoint,
+  removeEndpointRoute,
+} from './routes/webhook-endpoints.ts'
+import { rotateSecret, rotateSecretRoute } from './routes/webhook-secret.ts'
+import { disableEndpoint, disableEndpointRoute, enableEndpoint, enableEndpointRoute } from './routes/webhook-switch.ts'
 import { createStreams } from './streams.ts'
 import { batchWaker } from './wake.ts'
 import { createWatchLinks } from './watch-link.ts'
 
-/** Every POST: each moves money or makes a promise, so each needs a key. */
+/** Every POST: each moves money, makes a promise or sends something, so each needs a key. */
 const writes = [
   '/v1/orders',
   '/v1/intents',
@@ -62,6 +94,14 @@ const writes = [
   '/v1/holds/:id/reject',
   '/v1/breaks/:id/assign',
   '/v1/breaks/:id/resolve',
+  '/v1/payees/prepare',
+  '/v1/payees',
+  '/v1/webhooks/endpoints',
+  '/v1/webhooks/endpoints/:id/rotate-secret',
+  '/v1/webhooks/endpoints/:id/test',
+  '/v1/webhooks/endpoints/:id/enable',
+  '/v1/webhooks/endpoints/:id/disable',
+  '/v1/webhooks/deliveries/:id/replay',
 ]
 /** For operators alone, reads too: sums of everybody's money. */
 const forOperators = ['/v1/reconciliations', '/v1/reconciliations/*', '/v1/breaks', '/v1/breaks/*']
@@ -74,6 +114,7 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   const metrics = createMetrics({
     waitingCount: () => commits.waitingCount(),
     openBreakCounts: () => ports.reconciliations.openCounts(),
+    webhookBacklog: () => ports.webhookDeliveries.backlog(),
     log: ports.log,
   })
   const commits = commitIntents({ ports, metrics, wakeBatch })
@@ -100,6 +141,7 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.on('POST', ['/v1/holds/:id/release', '/v1/holds/:id/reject'], requireRole('operator'))
   for (const path of forOperators) app.use(path, requireRole('operator'))
   app.on('POST', writes, requireJson)
+  app.on('PATCH', '/v1/webhooks/endpoints/:id', requireJson)
   app.on('POST', writes, idempotent(ports))
 
   app.openapi(createOrderRoute, createOrder(wiring))
@@ -123,6 +165,22 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.openapi(listBreaksRoute, listBreaks(wiring))
   app.openapi(assignBreakRoute, assignBreak(wiring))
   app.openapi(resolveBreakRoute, resolveBreak(wiring))
+
+  app.openapi(preparePayeeRoute, preparePayee(wiring))
+  app.openapi(provePayeeRoute, provePayee(wiring))
+  app.openapi(listPayeesRoute, listPayees(wiring))
+  app.openapi(disownPayeeRoute, disownPayee(wiring))
+  app.openapi(createEndpointRoute, createEndpoint(wiring))
+  app.openapi(listEndpointsRoute, listEndpoints(wiring))
+  app.openapi(readEndpointRoute, readEndpoint(wiring))
+  app.openapi(changeEndpointRoute, changeEndpoint(wiring))
+  app.openapi(removeEndpointRoute, removeEndpoint(wiring))
+  app.openapi(rotateSecretRoute, rotateSecret(wiring))
+  app.openapi(enableEndpointRoute, enableEndpoint(wiring))
+  app.openapi(disableEndpointRoute, disableEndpoint(wiring))
+  app.openapi(testEndpointRoute, testEndpoint(wiring))
+  app.openapi(listDeliveriesRoute, listDeliveries(wiring))
+  app.openapi(replayDeliveryRoute, replayDelivery(wiring))
 
   app.openapi(factsRoute, showFacts(wiring))
   app.openapi(healthRoute, health)

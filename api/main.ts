@@ -4,6 +4,7 @@ import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
 import { createSecrets } from '../adapters/crypto/secrets.ts'
 import { createSignatures } from '../adapters/crypto/signatures.ts'
+import { createWebhookKeys } from '../adapters/crypto/webhook-keys.ts'
 import { createAcknowledger } from '../adapters/evm/acknowledger.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { createLog } from '../adapters/log/pino.ts'
@@ -20,7 +21,10 @@ import { createIntake } from '../adapters/postgres/intake.ts'
 import { createIntents } from '../adapters/postgres/intents.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
 import { createOrders } from '../adapters/postgres/orders.ts'
+import { createPayees } from '../adapters/postgres/payees.ts'
 import { createReconciliations } from '../adapters/postgres/reconciliations.ts'
+import { createWebhookDeliveries } from '../adapters/postgres/webhook-deliveries.ts'
+import { createWebhookEndpoints } from '../adapters/postgres/webhook-endpoints.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { createRedisRateLimit } from '../adapters/redis/rate-limit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
@@ -83,6 +87,7 @@ const rateLimit =
     : createRedisRateLimit({ url: settings.REDIS_URL, fallback: ownRates, log, clock })
 releases.push(() => rateLimit.close())
 const accounts = createAccounts(database)
+const secrets = createSecrets(settings.SECRET_KEYS)
 const app = createApp({
   config,
   authority: authority.address,
@@ -96,9 +101,14 @@ const app = createApp({
   auditRecords: createAuditRecords(database),
   reconciliations: createReconciliations(database),
   events: createEvents(database),
+  payees: createPayees(database),
+  webhookEndpoints: createWebhookEndpoints(database),
+  webhookDeliveries: createWebhookDeliveries(database),
+  webhookKeys: createWebhookKeys(secrets),
+  allowsLoopback: settings.WEBHOOK_ALLOW_LOOPBACK,
   chains,
   queue,
-  secrets: createSecrets(settings.SECRET_KEYS),
+  secrets,
   signatures,
   rateLimit,
   limits: {

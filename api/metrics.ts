@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Log } from '../core/ports/log.ts'
 import type { Reconciliations } from '../core/ports/reconciliations.ts'
+import type { Backlog } from '../core/ports/webhook-deliveries.ts'
 
 /** What operators watch of this process, for Prometheus. */
 export type Metrics = {
@@ -14,10 +15,12 @@ export type Metrics = {
 export function createMetrics({
   waitingCount,
   openBreakCounts,
+  webhookBacklog,
   log,
 }: {
   waitingCount: () => number
   openBreakCounts: Reconciliations['openCounts']
+  webhookBacklog: () => Promise<Backlog>
   log: Log
 }): Metrics {
   const registry = new Registry()
@@ -70,6 +73,26 @@ export function createMetrics({
       }
     },
   })
+  const measured = backlogOnce(webhookBacklog, log)
+  new Gauge({
+    name: 'ice_webhook_deliveries',
+    help: 'Webhook deliveries of the last week that are open, and that are dead letters; 10000 at most each',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const backlog = await measured()
+      this.set({ state: 'open' }, backlog?.openCount ?? Number.NaN)
+      this.set({ state: 'dead' }, backlog?.deadCount ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'ice_webhook_overdue_seconds',
+    help: 'How long the webhook that was due first is overdue',
+    registers,
+    async collect() {
+      this.set((await measured())?.overdueSeconds ?? Number.NaN)
+    },
+  })
 
   return {
     registry,
@@ -79,5 +102,21 @@ export function createMetrics({
       commitSizes.observe(count)
       commitSeconds.observe(seconds)
     },
+  }
+}
+
+/** One question for all measurements of one scrape. A database that is away makes them NaN, and leaves the others. */
+function backlogOnce(webhookBacklog: () => Promise<Backlog>, log: Log): () => Promise<Backlog | undefined> {
+  let asked: Promise<Backlog | undefined> | undefined
+  return () => {
+    asked ??= webhookBacklog()
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'The backlog of webhooks could not be measured.')
+        return undefined
+      })
+      .finally(() => {
+        asked = undefined
+      })
+    return asked
   }
 }

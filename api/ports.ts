@@ -12,11 +12,15 @@ import type { Intake } from '../core/ports/intake.ts'
 import type { Intents } from '../core/ports/intents.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Orders } from '../core/ports/orders.ts'
+import type { Payees } from '../core/ports/payees.ts'
 import type { Queue } from '../core/ports/queue.ts'
 import type { RateLimit } from '../core/ports/rate-limit.ts'
 import type { Reconciliations } from '../core/ports/reconciliations.ts'
 import type { Secrets } from '../core/ports/secrets.ts'
 import type { Signatures } from '../core/ports/signatures.ts'
+import type { WebhookDeliveries } from '../core/ports/webhook-deliveries.ts'
+import type { WebhookEndpoints } from '../core/ports/webhook-endpoints.ts'
+import type { WebhookKeys } from '../core/ports/webhook-keys.ts'
 import type { ApiLimits } from './limits.ts'
 
 /** Everything the API asks of the world. `main.ts` hands in the real ones. */
@@ -34,6 +38,12 @@ export type ApiPorts = {
   readonly auditRecords: AuditRecords
   readonly reconciliations: Reconciliations
   readonly events: Events
+  readonly payees: Payees
+  readonly webhookEndpoints: WebhookEndpoints
+  readonly webhookDeliveries: WebhookDeliveries
+  readonly webhookKeys: Pick<WebhookKeys, 'publicKeys' | 'secretOf'>
+  /** Development only: webhook URLs may lead to this machine. */
+  readonly allowsLoopback: boolean
   /** By chain id. A configured chain that is missing here answers `chain_unavailable`. */
   readonly chains: ReadonlyMap<number, Chain>
   readonly queue: Pick<Queue, 'wake'>

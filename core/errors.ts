@@ -200,6 +200,41 @@ export const errors = {
     title: 'The break is resolved already',
     next: 'Read the break: somebody resolved it, or a later reconciliation found agreement. What differs again is a new break.',
   },
+  webhook_url_invalid: {
+    status: 422,
+    title: 'This URL cannot receive webhooks',
+    next: 'Use https, a public host name, port 443 or one above 1023, and no user, password or fragment.',
+  },
+  webhook_endpoint_exists: {
+    status: 409,
+    title: 'Your app has another endpoint with this URL',
+    next: 'Change the endpoint named in `endpoint`, or delete it first: two would be told everything twice.',
+  },
+  webhook_endpoints_full: {
+    status: 409,
+    title: 'Your app has as many webhook endpoints as it may',
+    next: 'Delete one that is not used, or change its URL.',
+  },
+  webhook_endpoint_disabled: {
+    status: 409,
+    title: 'The webhook endpoint is disabled',
+    next: 'Enable it first: nothing is sent to it meanwhile, and what it missed is due at once then.',
+  },
+  webhook_endpoint_deleted: {
+    status: 409,
+    title: 'The webhook endpoint of this delivery was deleted',
+    next: 'Read the payment instead; a new endpoint is told of what happens from now on.',
+  },
+  payee_proof_expired: {
+    status: 422,
+    title: 'The payee’s signature is too old or from the future',
+    next: 'Ask for new typed data at /v1/payees/prepare and have the payee sign it within 15 minutes.',
+  },
+  payee_proof_superseded: {
+    status: 409,
+    title: 'The payee has signed a later proof',
+    next: 'Ask for new typed data at /v1/payees/prepare and have the payee sign it; the latest proof counts.',
+  },
   chain_unavailable: {
     status: 503,
     title: 'The chain could not be asked',

@@ -21,6 +21,11 @@ export const commonSettings = {
   ICE_CONFIG: z.string().min(1),
   /** Webhook and link secrets are derived from the first; what the others made stays good until they are removed. */
   SECRET_KEYS: keysSchema,
+  /** Development only: webhooks may go to this machine, also over http. */
+  WEBHOOK_ALLOW_LOOPBACK: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 } as const
 

@@ -3,8 +3,11 @@ import { createArweaveStore } from '../adapters/arweave/store.ts'
 import { parseWallet } from '../adapters/arweave/transaction.ts'
 import { createQueue } from '../adapters/bullmq/queue.ts'
 import { loadConfig } from '../adapters/config/file.ts'
+import { createSecrets } from '../adapters/crypto/secrets.ts'
+import { createWebhookKeys } from '../adapters/crypto/webhook-keys.ts'
 import { connectChain } from '../adapters/evm/chain.ts'
 import { signTransaction } from '../adapters/evm/transaction.ts'
+import { createPost } from '../adapters/http/post.ts'
 import { openBlockStore } from '../adapters/ipfs/block-store.ts'
 import { connectKubo } from '../adapters/ipfs/kubo-client.ts'
 import { createLog } from '../adapters/log/pino.ts'
@@ -18,6 +21,7 @@ import { createFinalization } from '../adapters/postgres/finalization.ts'
 import { createIdempotency } from '../adapters/postgres/idempotency.ts'
 import { createLanes } from '../adapters/postgres/lanes.ts'
 import { migrate } from '../adapters/postgres/migrate.ts'
+import { createNotification } from '../adapters/postgres/notification.ts'
 import { createReconciliation } from '../adapters/postgres/reconciliation.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
@@ -52,6 +56,14 @@ const relayer = await startRelayer({
   contexts,
   queue,
   books: createUpkeep(database, createIdempotency(database)),
+  webhooks: {
+    notification: createNotification(database),
+    post: createPost({ allowsLoopback: settings.WEBHOOK_ALLOW_LOOPBACK }),
+    keys: createWebhookKeys(createSecrets(settings.SECRET_KEYS)),
+    clock,
+    chance: Math.random,
+    log,
+  },
   log,
 })
 log.info(

@@ -3,7 +3,9 @@ import { FencedOffError } from '../core/ports/lanes.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Queue, Wake } from '../core/ports/queue.ts'
 import type { Upkeep } from '../core/ports/upkeep.ts'
+import { type CourierWiring, startCouriers } from './couriers.ts'
 import { startLoops } from './loops/loop.ts'
+import { notify } from './loops/notify.ts'
 import { sweep } from './loops/sweep.ts'
 import { upkeep } from './loops/upkeep.ts'
 import { watch } from './loops/watch.ts'
@@ -15,25 +17,32 @@ export async function startRelayer({
   contexts,
   queue,
   books,
+  webhooks,
   log,
 }: {
   contexts: readonly StageContext[]
   queue: Queue
   books: Upkeep
+  webhooks: CourierWiring
   log: Log
 }): Promise<{ readonly stop: () => Promise<void> }> {
   const byChain = new Map(contexts.map((context) => [context.config.chainId, context]))
 
   const outages = outageLog(log)
+  const couriers = startCouriers(webhooks)
   const worker = await queue.work(async (wake) => {
     const context = byChain.get(wake.chainId)
-    if (context !== undefined) await runStage(context, wake, queue, outages)
+    if (context === undefined) return
+    await runStage(context, wake, queue, outages)
+    // Nobody waits for it; what it does not find now, the loop finds.
+    couriers.sendDue().catch((error: Error) => log.debug({ reason: error.message }, 'no round of webhooks now'))
   })
   const loops = startLoops(
     [
       sweep({ queue, chainIds: [...byChain.keys()] }),
       ...contexts.map(({ chain, config }) => watch({ chain, config, queue })),
-      upkeep(books),
+      notify(couriers),
+      upkeep({ books, notification: webhooks.notification }),
     ],
     log,
   )
@@ -41,6 +50,7 @@ export async function startRelayer({
     stop: async () => {
       await loops.stop()
       await worker.stop()
+      await couriers.stop()
     },
   }
 }

@@ -18,6 +18,7 @@ import {
   domainSeparator,
   guarantees,
   type Payment,
+  payeeOwnershipDigest,
   paymentDigest,
   zeroHash,
   zeroOrderRef,
@@ -74,6 +75,7 @@ async function typedData() {
   const bare = paymentBy(bob, { amount: 2n ** 256n - 1n, nonce: 2n ** 32n - 1n, orderRef: zeroOrderRef })
   const cancel = { payer: addressOf(alice), token, nonce: 7n, deadline: at + 60n }
   const consent = { paymentDigest: paymentDigest(separator, payment) }
+  const ownership = { payee: addressOf(shop), app: 'app_merchant', issuedAt: at }
   const key = { relayerId: 7, key: addressOf(shortLived), notBefore: at - 3_600n, notAfter: at + 3_600n }
   const root = { root: keccak256(stringToHex('root')) }
   const cases = [
@@ -85,6 +87,12 @@ async function typedData() {
       signer: shop,
       message: consent,
       digest: cancelConsentDigest(separator, consent.paymentDigest),
+    },
+    {
+      type: 'PayeeOwnership',
+      signer: shop,
+      message: ownership,
+      digest: payeeOwnershipDigest(separator, ownership),
     },
     {
       type: 'AcknowledgementRoot',

@@ -5,7 +5,7 @@ import { type Address, checksumAddress, type Hex } from 'viem'
  * Ids outside are TypeIDs (`pi_` and 26 characters), inside UUIDv7, which sort by time.
  * @see https://github.com/jetify-com/typeid
  */
-export type IdPrefix = 'pi' | 'po' | 'sb' | 'at' | 'ak' | 'le' | 'ol' | 'ar' | 'rc' | 'br'
+export type IdPrefix = 'pi' | 'po' | 'sb' | 'at' | 'ak' | 'le' | 'ol' | 'ar' | 'rc' | 'br' | 'we' | 'wd'
 
 export function newId(prefix: IdPrefix): string {
   return typeidUnboxed(prefix)

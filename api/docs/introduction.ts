@@ -21,4 +21,8 @@ deadlines (unix seconds) and block numbers. Addresses are EIP-55. Unknown fields
 **States.** \`held → accepted → batched → submitted → included → finalized\`, or an end in \`rejected\`, \`failed\`,
 \`expired\` or \`cancelled\`. These bad ends are said only once the signature can no longer settle; until then a payment
 is \`cancelling\` or stays in its state, and its money stays reserved. A reorg moves \`included\` back to \`submitted\`.
+
+**Webhooks.** Register an endpoint and be told of every change, signed, at least once, in order per payment: of payments
+that you submit, and of those to payees that you have proved to be yours. The signing keys are in
+\`/.well-known/ice.json\`; \`docs/webhooks.md\` shows how to check a signature.
 `

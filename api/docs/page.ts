@@ -12,12 +12,15 @@ export function docsPage(document: OpenApi): Html {
     Object.entries(methods).map(([method, operation]): Named => ({ method, path, operation })),
   )
   const tags = [...new Set(operations.map(({ operation }) => operation.tags?.[0] ?? 'Other'))]
+  const events = Object.entries(document.webhooks ?? {}).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): Named => ({ method, path, operation })),
+  )
   const of = (tag: string) => operations.filter(({ operation }) => (operation.tags?.[0] ?? 'Other') === tag)
   return shell(
     document.info.title,
     html`<div class="page">
       <nav aria-label="Contents">
-        <ul><li><a href="#top">Start here</a></li><li><a href="#errors">Errors</a></li></ul>
+        <ul><li><a href="#top">Start here</a></li><li><a href="#events">What webhooks say</a></li><li><a href="#errors">Errors</a></li></ul>
         ${tags.map((tag) => html`<strong>${tag}</strong><ul>${of(tag).map((each) => html`<li><a href="#${anchor(each)}">${each.operation.summary}</a></li>`)}</ul>`)}
       </nav>
       <main id="top">
@@ -25,6 +28,8 @@ export function docsPage(document: OpenApi): Html {
         <p class="soft">Version ${document.info.version} · <a href="/openapi.json">openapi.json</a></p>
         ${prose(document.info.description ?? '')}
         ${tags.map((tag) => html`<h2 id="${tag.toLowerCase()}">${tag}</h2>${of(tag).map((each) => operationSection(each, document))}`)}
+        <h2 id="events">What webhooks say</h2>
+        ${events.map((each) => operationSection(each, document))}
         <h2 id="errors">Errors</h2>
         <p>Every refusal is <code>application/problem+json</code> (RFC 9457). Branch on <code>code</code>: it never changes.</p>
         <table><thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr></thead><tbody>

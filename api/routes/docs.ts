@@ -8,6 +8,7 @@ import { docsPage, markdownPage } from '../docs/page.ts'
 import { styleSheet } from '../docs/style.ts'
 import type { ApiEnv } from '../environment.ts'
 import { problemSchema } from '../schemas/problem.ts'
+import { webhookEvents } from '../schemas/webhook-event.ts'
 import { submitComponents } from './intents.ts'
 
 const errorPages = new URL('../../docs/errors/', import.meta.url)
@@ -25,13 +26,16 @@ export function documentation(app: OpenAPIHono<ApiEnv>): {
     scheme: 'basic',
     description: 'AppID as user, AppSecret as password',
   })
+  for (const [path, event] of Object.entries(webhookEvents)) app.openAPIRegistry.registerWebhook({ path, ...event })
   let document: OpenApi | undefined
   const load = (): OpenApi => {
     document ??= app.getOpenAPI31Document({
       openapi: '3.1.0',
       info: { title: 'ICE settlement API', version: '1', description: introduction, license: { name: 'Apache-2.0' } },
       security: [{ app: [] }],
-      tags: ['Orders', 'Intents', 'Accounts', 'Batches', 'Holds', 'Operations'].map((name) => ({ name })),
+      tags: ['Orders', 'Intents', 'Accounts', 'Batches', 'Holds', 'Payees', 'Webhooks', 'Operations'].map((name) => ({
+        name,
+      })),
     }) as unknown as OpenApi
     return document
   }

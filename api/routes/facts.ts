@@ -10,6 +10,11 @@ const factsSchema = z
       'Certifies the short-lived keys that sign acknowledgements. Trust it because each vault says the same: acknowledgerOf(relayerId)',
       example.payee,
     ),
+    webhookKeys: z.array(z.string()).meta({
+      description:
+        'ed25519 keys that sign webhooks (`v1a`), the newest first. All of them sign: accept a webhook if one signature fits one key',
+      example: [example.publicKey],
+    }),
     chains: z.array(
       z.object({
         chainId: z.int().meta({ example: example.chainId }),
@@ -41,7 +46,7 @@ export const factsRoute = createRoute({
 })
 
 export function showFacts({
-  ports: { config, authority },
+  ports: { config, authority, webhookKeys },
 }: {
   ports: ApiPorts
 }): RouteHandler<typeof factsRoute, ApiEnv> {
@@ -52,5 +57,5 @@ export function showFacts({
       ...{ scale: `${scale}`, amountMin: `${amountMin}`, amountMax: `${amountMax}` },
     })),
   }))
-  return (c) => c.json({ acknowledgementAuthority: authority, chains }, 200)
+  return (c) => c.json({ acknowledgementAuthority: authority, webhookKeys: [...webhookKeys.publicKeys], chains }, 200)
 }

@@ -44,7 +44,7 @@ export const field = {
   }),
 } as const
 
-/** A chain id in a query. */
+/** A chain id in a path or a query. */
 export const chainIdTextSchema = z
   .string()
   .regex(/^[1-9][0-9]{0,14}$/, 'a chain id in decimal digits')

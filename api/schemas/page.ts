@@ -14,28 +14,31 @@ const instantSchema = (text: string) =>
     .transform((iso) => Date.parse(iso))
     .meta({ description: text, example: example.time })
 
-/**
- * Query fields that all lists have. A cursor is opaque to clients: inside, it is the id after which the list goes on, and
- * the prefix of the id says to which list it belongs.
- */
-export const pageFields = (prefix: string) => ({
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(limitMax)
-    .default(limitDefault)
-    .meta({ description: `Items at most, 1 to ${limitMax}`, example: limitDefault }),
-  cursor: z
+export const limitField = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(limitMax)
+  .default(limitDefault)
+  .meta({ description: `Items at most, 1 to ${limitMax}`, example: limitDefault })
+
+/** A cursor is opaque to clients: inside, it is the position after which the list goes on. @param isPosition of this list */
+export const cursorField = (isPosition: (text: string) => boolean) =>
+  z
     .string()
     .transform((text, context): string => {
-      const [version, id = ''] = Buffer.from(text, 'base64url').toString('latin1').split('.')
-      if (version === `${cursorVersion}` && isTypeId(prefix, id) && cursorOf(id) === text) return id
+      const [version, position = ''] = Buffer.from(text, 'base64url').toString('latin1').split('.')
+      if (version === `${cursorVersion}` && isPosition(position) && cursorOf(position) === text) return position
       context.addIssue({ code: 'custom', message: 'not a nextCursor of this list' })
       return z.NEVER
     })
     .optional()
-    .meta({ description: '`nextCursor` of the page before; the same filters go with it' }),
+    .meta({ description: '`nextCursor` of the page before; the same filters go with it' })
+
+/** Query fields of a list by time. Its positions are ids; their prefix says to which list a cursor belongs. */
+export const pageFields = (prefix: string) => ({
+  limit: limitField,
+  cursor: cursorField((text) => isTypeId(prefix, text)),
   createdFrom: instantSchema('Stored at this time or later, ISO 8601').optional(),
   createdTo: instantSchema('Stored before this time, ISO 8601').optional(),
 })
@@ -71,6 +74,13 @@ export const pageSchema = <Item extends z.ZodType>(item: Item) =>
       }),
   })
 
+/** A page of what was asked for with one more than fits: whether it came tells whether there is a next page. */
+export function pageOf<Item>(found: readonly Item[], limit: number, positionOf: (item: Item) => string): Page<Item> {
+  const items = found.slice(0, limit)
+  const last = items.at(-1)
+  return { items, next: found.length > limit && last !== undefined ? positionOf(last) : undefined }
+}
+
 export function showPage<Record, View>(
   { items, next }: Page<Record>,
   show: (record: Record) => View,
@@ -78,6 +88,6 @@ export function showPage<Record, View>(
   return { items: items.map(show), nextCursor: next === undefined ? null : cursorOf(next) }
 }
 
-function cursorOf(id: string): string {
-  return Buffer.from(`${cursorVersion}.${id}`, 'latin1').toString('base64url')
+function cursorOf(position: string): string {
+  return Buffer.from(`${cursorVersion}.${position}`, 'latin1').toString('base64url')
 }

@@ -6,7 +6,9 @@ import {
   cancelDigest,
   type Domain,
   domainSeparator,
+  type PayeeOwnership,
   type Payment,
+  payeeOwnershipDigest,
   paymentDigest,
   types,
 } from '../../core/protocol/typed-data.ts'
@@ -72,9 +74,16 @@ export function signableConsent(domain: Domain, digest: Hex): Signable {
   }
 }
 
+export function signableOwnership(domain: Domain, { payee, app, issuedAt }: PayeeOwnership): Signable {
+  return {
+    typedData: typedData(domain, 'PayeeOwnership', { payee, app, issuedAt: `${issuedAt}` }),
+    digest: payeeOwnershipDigest(domainSeparator(domain), { payee, app, issuedAt }),
+  }
+}
+
 function typedData(
   domain: Domain,
-  primaryType: 'Payment' | 'Cancel' | 'CancelConsent',
+  primaryType: 'Payment' | 'Cancel' | 'CancelConsent' | 'PayeeOwnership',
   message: Record<string, string>,
 ): TypedDataJson {
   return {

@@ -34,6 +34,15 @@ export const types = {
   ],
   /** Signed by the payee: agrees that a payment ICE has promised may be cancelled. Checked off chain only. */
   CancelConsent: [{ name: 'paymentDigest', type: 'bytes32' }],
+  /**
+   * Signed by the payee: this app may see payments to it, and is told of them. `app`: its AppID; `issuedAt` in unix
+   * seconds, the latest counts. Checked off chain only.
+   */
+  PayeeOwnership: [
+    { name: 'payee', type: 'address' },
+    { name: 'app', type: 'string' },
+    { name: 'issuedAt', type: 'uint256' },
+  ],
   /** ICE's promise for one accepted payment: a leaf of the tree whose root `AcknowledgementRoot` signs. */
   Acknowledgement: [
     { name: 'paymentDigest', type: 'bytes32' },
@@ -76,6 +85,7 @@ export type Payment = {
   readonly orderRef: Hex
 }
 export type Cancel = Pick<Payment, 'payer' | 'token' | 'nonce' | 'deadline'>
+export type PayeeOwnership = { readonly payee: Address; readonly app: string; readonly issuedAt: bigint }
 export type AcknowledgementKey = {
   readonly relayerId: number
   readonly key: Address
@@ -107,6 +117,7 @@ const typeHashes = {
   Payment: typeHash('Payment'),
   Cancel: typeHash('Cancel'),
   CancelConsent: typeHash('CancelConsent'),
+  PayeeOwnership: typeHash('PayeeOwnership'),
   Acknowledgement: typeHash('Acknowledgement'),
   AcknowledgementRoot: typeHash('AcknowledgementRoot'),
   AcknowledgementKey: typeHash('AcknowledgementKey'),
@@ -161,6 +172,12 @@ export function cancelDigest(separator: Hex, c: Cancel): Hex {
 const wordParameters = parseAbiParameters('bytes32, bytes32')
 export function cancelConsentDigest(separator: Hex, payment: Hex): Hex {
   return digest(separator, keccak256(encodeAbiParameters(wordParameters, [typeHashes.CancelConsent, payment])))
+}
+
+const ownershipParameters = parseAbiParameters('bytes32, address, bytes32, uint256')
+export function payeeOwnershipDigest(separator: Hex, { payee, app, issuedAt }: PayeeOwnership): Hex {
+  const words = [typeHashes.PayeeOwnership, payee, keccak256(stringToHex(app)), issuedAt] as const
+  return digest(separator, keccak256(encodeAbiParameters(ownershipParameters, words)))
 }
 
 const acknowledgementParameters = parseAbiParameters('bytes32, bytes32, bytes32, uint256, uint8, uint256, uint256')

@@ -13,6 +13,7 @@ export type Client = {
   readonly get: <Body>(path: string) => Promise<Body>
   /** The body as it was sent. */
   readonly bytes: (path: string) => Promise<Buffer>
+  readonly remove: (path: string) => Promise<void>
 }
 
 export function createClient(api: string, { id, secret }: AppCredentials): Client {
@@ -20,7 +21,7 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
   return {
     post: async <Body>(path: string, body: object): Promise<Answer<Body>> => {
       const startedMillis = performance.now()
-      const response = await fetch(api + path, {
+      const response = await askPatiently(api + path, {
         method: 'POST',
         headers: { authorization, 'content-type': 'application/json', 'idempotency-key': randomUUID() },
         body: JSON.stringify(body),
@@ -34,10 +35,14 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
     },
     get: async <Body>(path: string): Promise<Body> => (await found(path)).json() as Promise<Body>,
     bytes: async (path) => Buffer.from(await (await found(path)).arrayBuffer()),
+    remove: async (path) => {
+      const response = await fetch(api + path, { method: 'DELETE', headers: { authorization } })
+      if (!response.ok) throw new Error(`DELETE ${path} was answered with ${response.status}: ${await response.text()}`)
+    },
   }
 
   async function found(path: string): Promise<Response> {
-    const response = await getPatiently(api + path, { authorization })
+    const response = await askPatiently(api + path, { headers: { authorization } })
     if (!response.ok) throw new Error(`GET ${path} was answered with ${response.status}: ${await response.text()}`)
     return response
   }
@@ -45,10 +50,10 @@ export function createClient(api: string, { id, secret }: AppCredentials): Clien
 
 const triesMax = 20
 
-/** Asks again while the API says that it cannot answer yet (503), as it tells its clients to. */
-async function getPatiently(url: string, headers: Record<string, string>): Promise<Response> {
+/** Asks again, with the same key, while the API says that it cannot answer yet (503), as it tells its clients to. */
+async function askPatiently(url: string, request: RequestInit): Promise<Response> {
   for (let tries = 1; ; tries++) {
-    const response = await fetch(url, { headers })
+    const response = await fetch(url, request)
     if (response.status !== 503 || tries === triesMax) return response
     await sleep(500)
   }

@@ -96,6 +96,8 @@ export async function startSystem({
       DATABASE_URL: postgres.url,
       ICE_CONFIG: await writeConfig(home, chain.rpcUrl, options, deployment),
       SECRET_KEYS: secrets.key,
+      // The demo apps listen on this machine.
+      WEBHOOK_ALLOW_LOOPBACK: 'true',
     }
     const relayers = Array.from({ length: processCount }, () =>
       startNode({

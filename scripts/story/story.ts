@@ -3,6 +3,7 @@ import { localAccounts } from '../local/accounts.ts'
 import { createClient } from '../local/client.ts'
 import type { System } from '../local/system.ts'
 import { archive } from './archive.ts'
+import { callback, listen } from './callback.ts'
 import { accountOf, deposit, tokenBalance, vaultBalance } from './deposit.ts'
 import { order } from './order.ts'
 import { checkReconciled } from './reconciled.ts'
@@ -25,6 +26,7 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
   }
   const merchantsBefore = await Promise.all(localAccounts.merchants.map(({ address }) => tokenBalance(scene, address)))
 
+  const callbacks = await terminal.step('Listen', (lines) => listen(scene, lines))
   const payers = await terminal.step('Deposit', (lines) => deposit(scene, lines))
   const planned = await terminal.step('Order', (lines) => order(scene, payers, lines))
   const signed = await terminal.step('Sign', (lines) => sign(scene, planned, lines))
@@ -51,6 +53,7 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
     return batches
   })
   await terminal.step('Archive', (lines) => archive(scene, settled, lines))
+  await terminal.step('Callback', (lines) => callback(callbacks, payments, lines))
   const rows = await terminal.step('Check', async (lines) => {
     await checkPayers(scene, payers, payments)
     lines.tell(
@@ -59,6 +62,7 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
     await checkReconciled(scene, settled, lines)
     return checkMerchants(scene, payments, merchantsBefore)
   })
+  await callbacks.stop()
   terminal.table(['merchant', 'payments', 'before', 'received', 'after'], rows)
 }
 

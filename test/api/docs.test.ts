@@ -26,6 +26,7 @@ const app = createApp({
   config: { chains: [] },
   chains: new Map(),
   log,
+  webhookDeliveries: { backlog: async () => ({ openCount: 7, deadCount: 0, overdueSeconds: 1.5 }) },
   isReady: async () => ({ notReady: { database: 'it does not answer' } }),
 } as unknown as ApiPorts)
 
@@ -38,7 +39,7 @@ describe('the documentation', () => {
     const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method} ${path}`),
     )
-    expect(routes.filter((route) => route.includes('/v1/'))).toHaveLength(16)
+    expect(routes.filter((route) => route.includes('/v1/'))).toHaveLength(41)
     expect(document.components.securitySchemes.app).toMatchObject({ type: 'http', scheme: 'basic' })
     const text = JSON.stringify(document)
     for (const code of Object.keys(errors)) {
@@ -53,10 +54,13 @@ describe('the documentation', () => {
     const [token] = chainJson.tokens
     const { chains } = configSchema.parse({ chains: [chainJson] })
     const authority = '0x90F79bf6EB2c4f870365E785982E1f101E93b906'
-    const withChain = createApp({ config: { chains }, authority, chains: new Map(), log } as unknown as ApiPorts)
+    const webhookKeys = { publicKeys: ['whpk_bmV3', 'whpk_b2xk'] }
+    const ports = { config: { chains }, authority, webhookKeys, chains: new Map(), log }
+    const withChain = createApp(ports as unknown as ApiPorts)
     const answer = await withChain.request('/.well-known/ice.json')
     expect(await answer.json()).toMatchObject({
       acknowledgementAuthority: authority,
+      webhookKeys: ['whpk_bmV3', 'whpk_b2xk'],
       chains: [
         {
           ...{
@@ -69,6 +73,22 @@ describe('the documentation', () => {
         },
       ],
     })
+  })
+
+  test('lists the webhooks, with the headers that carry their signatures', async () => {
+    const document = (await (await app.request('/openapi.json')).json()) as { webhooks: Record<string, object> }
+    expect(Object.keys(document.webhooks)).toEqual(['payment.{state}', 'webhook.test'])
+    expect(JSON.stringify(document.webhooks)).toContain('webhook-signature')
+  })
+
+  test('metrics are still told when the database is away', async () => {
+    const backlog = async () => {
+      throw new Error('away')
+    }
+    const ports = { config: { chains: [] }, chains: new Map(), log, webhookDeliveries: { backlog } }
+    const answer = await createApp(ports as unknown as ApiPorts).request('/metrics')
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).toContain('ice_webhook_deliveries{state="open"} Nan')
   })
 
   test('names the states that an attempt really has', async () => {
@@ -108,7 +128,10 @@ describe('the documentation', () => {
       { status: 'not ready', notReady: { database: 'it does not answer' } },
     ])
     expect((await app.request('/healthz')).status).toBe(200)
-    expect(await (await app.request('/metrics')).text()).toContain('ice_api_request_seconds')
+    const metrics = await (await app.request('/metrics')).text()
+    expect(metrics).toContain('ice_api_request_seconds')
+    expect(metrics).toContain('ice_webhook_deliveries{state="open"} 7')
+    expect(metrics).toContain('ice_webhook_overdue_seconds 1.5')
   })
 })
 

@@ -7,6 +7,7 @@ import { anvil } from 'viem/chains'
 import { afterAll } from 'vitest'
 import { createSecrets } from '../../adapters/crypto/secrets.ts'
 import { createSignatures } from '../../adapters/crypto/signatures.ts'
+import { createWebhookKeys } from '../../adapters/crypto/webhook-keys.ts'
 import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { connectChain } from '../../adapters/evm/chain.ts'
 import { createMemoryRateLimit } from '../../adapters/memory/rate-limit.ts'
@@ -20,7 +21,10 @@ import { createIdempotency } from '../../adapters/postgres/idempotency.ts'
 import { createIntake } from '../../adapters/postgres/intake.ts'
 import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createOrders } from '../../adapters/postgres/orders.ts'
+import { createPayees } from '../../adapters/postgres/payees.ts'
 import { createReconciliations } from '../../adapters/postgres/reconciliations.ts'
+import { createWebhookDeliveries } from '../../adapters/postgres/webhook-deliveries.ts'
+import { createWebhookEndpoints } from '../../adapters/postgres/webhook-endpoints.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
 import { createApp } from '../../api/app.ts'
 import { limitsDefault } from '../../api/limits.ts'
@@ -91,6 +95,7 @@ export async function createWorld({
   }
   const woken: number[] = []
   const evm = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault, log })
+  const deploymentSecrets = createSecrets([`0x${'5e'.repeat(32)}`])
   const ports: ApiPorts = {
     ...{ config, apps, clock, log, newId, authority: authority.address },
     idempotency: createIdempotency(database),
@@ -102,9 +107,14 @@ export async function createWorld({
     auditRecords: createAuditRecords(database),
     reconciliations: createReconciliations(database),
     events: createEvents(database),
+    payees: createPayees(database),
+    webhookEndpoints: createWebhookEndpoints(database),
+    webhookDeliveries: createWebhookDeliveries(database),
+    webhookKeys: createWebhookKeys(deploymentSecrets),
+    allowsLoopback: false,
     chains: new Map([[chainId, evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
-    secrets: createSecrets([`0x${'5e'.repeat(32)}`]),
+    secrets: deploymentSecrets,
     signatures: await createSignatures(),
     rateLimit: createMemoryRateLimit(),
     limits: limitsDefault,
@@ -149,7 +159,8 @@ export async function createWorld({
       method,
       headers: {
         authorization: `Basic ${btoa(`${as}:${secrets[as]}`)}`,
-        ...(method === 'POST' ? { 'content-type': 'application/json', 'idempotency-key': key } : {}),
+        ...(method === 'POST' ? { 'idempotency-key': key } : {}),
+        ...(method === 'POST' || method === 'PATCH' ? { 'content-type': 'application/json' } : {}),
         ...headers,
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
@@ -217,7 +228,8 @@ export async function createWorld({
           (select count(*) from payment_order) as orders, (select count(*) from order_claim) as claims,
           (select count(*) from intent_nonce) as nonces, (select count(*) from acknowledgement) as acknowledgements,
           (select count(*) from ledger_entry) as entries, (select count(*) from cancellation) as cancellations,
-          (select count(*) from op_log) as op_log, (select coalesce(sum(reserved), 0)::text from account) as reserved`.execute(
+          (select count(*) from op_log) as op_log, (select count(*) from webhook_endpoint) as endpoints,
+          (select count(*) from webhook_delivery) as deliveries, (select count(*) from payee_owner) as payees, (select coalesce(sum(reserved), 0)::text from account) as reserved`.execute(
         database,
       )
       return rows[0]

@@ -14,6 +14,7 @@ import { admitOne, payerWith } from './books.ts'
 import { candidate, chain, holdAbove, nowSeconds, order, usdc } from './payments.ts'
 import { postgresBooks } from './postgres-books.ts'
 import { makeOlderDays } from './postgres-days.ts'
+import { endpointOf, eventsOf, given, roomy, tried, webhooksOn } from './webhooks.ts'
 
 // A join or a set that Postgres cannot prune opens and locks every day there has ever been: then a hundred reads at once
 // run out of shared memory. Two months are enough to see it.
@@ -283,7 +284,64 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
     },
   ],
   ['a new order', 1, async () => (on) => ofBooks(on).orders.create(order())],
+  [
+    'a rejection that a webhook will tell',
+    4,
+    async () => {
+      await endpointOf(database, { appId: 'told' })
+      const payment = candidate({
+        ...{ appId: 'told', amount: holdAbove + 1n },
+        payer: await payerWith(books, 2n * holdAbove),
+      })
+      await admitOne(books, payment)
+      return (on) => ofBooks(on).intents.reject({ id: payment.id, ...operator })
+    },
+  ],
+  // Open deliveries are a week old at most: eight days back, today and tomorrow, and the payment and its event.
+  [
+    'a claim of webhooks',
+    12,
+    async () => {
+      await told()
+      return (on) => webhooksOn(on).notification.claim(roomy)
+    },
+  ],
+  [
+    'the results of webhooks',
+    10,
+    async () => {
+      const results = (await told()).map((delivery) => tried(delivery, given))
+      return (on) => webhooksOn(on).notification.settle(results)
+    },
+  ],
+  [
+    'a replay',
+    10,
+    async () => {
+      const [delivery] = await told()
+      if (delivery === undefined) throw new Error('nothing claimed')
+      await webhooksOn(database).notification.settle([tried(delivery, given)])
+      return (on) => webhooksOn(on).deliveries.replay('told', delivery.id)
+    },
+  ],
+  [
+    'a page of deliveries that the last days fill',
+    7,
+    async () => {
+      await told()
+      const filter = { endpointId: undefined, intentId: undefined, state: undefined, before: undefined }
+      return (on) => webhooksOn(on).deliveries.list({ appId: 'told', ...filter, countMax: 1 })
+    },
+  ],
+  ['the backlog of webhooks', 10, async () => (on) => webhooksOn(on).deliveries.backlog()],
 ]
+
+/** Claimed deliveries of one payment of an app with an endpoint. */
+async function told() {
+  await endpointOf(database, { appId: 'told' })
+  await eventsOf(database, { appId: 'told', states: ['accepted'] })
+  return (await webhooksOn(database).notification.claim(roomy)).deliveries
+}
 
 test.each(cases)('%s opens %i days at most', async (_name, daysMax, prepare) => {
   const work = await prepare()

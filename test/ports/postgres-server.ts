@@ -15,7 +15,11 @@ declare module 'vitest' {
 }
 
 /** A migrated database of its own on a real server. `connect` opens another pool on it, as another process would. */
-export async function freshDatabase(): Promise<{ readonly database: Database; readonly connect: () => Database }> {
+export async function freshDatabase(): Promise<{
+  readonly database: Database
+  readonly connect: () => Database
+  readonly url: string
+}> {
   const server = new URL(inject('postgresUrl') ?? (await startForThisFile()))
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const admin = new pg.Client({ connectionString: server.href })
@@ -30,7 +34,7 @@ export async function freshDatabase(): Promise<{ readonly database: Database; re
   }
   const database = connect()
   await migrate(database)
-  return { database, connect }
+  return { database, connect, url: server.href }
 }
 
 /** A test run that provides `postgresUrl` (see postgres-global-setup.ts) shares one server instead. */
