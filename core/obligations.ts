@@ -34,7 +34,17 @@ export function compareAudit(
     ...{ key: txHash, subject: txHash, token: undefined },
     text: `${count} payments over ${amount}`,
   })
-  return pairing('audit', settlements.map(factOf), records.map(factOf))
+  return pairing('audit', byTx(settlements).map(factOf), records.map(factOf))
+}
+
+/** A tx may settle several tokens; its record is one. */
+function byTx(settlements: readonly AuditRecordFact[]): readonly AuditRecordFact[] {
+  const sums = new Map<Hex, AuditRecordFact>()
+  for (const { txHash, count, amount } of settlements) {
+    const sofar = sums.get(txHash)
+    sums.set(txHash, { txHash, count: count + (sofar?.count ?? 0), amount: amount + (sofar?.amount ?? 0n) })
+  }
+  return [...sums.values()]
 }
 
 /** A delivery or an audit record that is not fulfilled although it is older than its time. */

@@ -35,12 +35,12 @@ export async function closeDay(
     sums: await sumsOf(context, open),
     reservations: await notableReservations(context),
   })
-  const { differences: further, sources } = await compareObligations(context, open)
+  const further = await compareObligations(context, open)
   const settlements: NewReconciliation['settlements'] = []
   await store({
     ...{ id: context.newId('rc'), kind: 'day', day: open.day, from: open.from, to: open.to },
     ...{
-      sources: ['chain', 'ledger', 'intents', ...sources],
+      sources: ['chain', 'ledger', 'intents', 'audit', 'obligations'],
       totals,
       settlements,
       moved: [],
@@ -108,28 +108,14 @@ async function notableReservations({ config, reconciliation }: StageContext): Pr
 async function compareObligations(
   { config, reconciliation }: StageContext,
   { ranges }: OpenDay,
-): Promise<Pick<NewReconciliation, 'differences' | 'sources'>> {
-  const { auditRecords, overdue } = reconciliation
+): Promise<readonly Difference[]> {
   const differences: Difference[] = []
   const settlements = ranges.flatMap((range) => range.settlements)
-  if (auditRecords !== undefined) {
-    for (let at = 0; at < settlements.length; at += auditTxCountMax) {
-      const some = settlements.slice(at, at + auditTxCountMax)
-      differences.push(
-        ...compareAudit(
-          some,
-          await auditRecords(
-            config,
-            some.map(({ txHash }) => txHash),
-          ),
-        ),
-      )
-    }
+  for (let at = 0; at < settlements.length; at += auditTxCountMax) {
+    const some = settlements.slice(at, at + auditTxCountMax)
+    const txHashes = some.map(({ txHash }) => txHash)
+    differences.push(...compareAudit(some, await reconciliation.auditRecords(config, txHashes)))
   }
-  if (overdue !== undefined) {
-    const found = await overdue(config, obligationAgeHoursMax, openCountMax)
-    differences.push(...overdueDifferences(found, obligationAgeHoursMax))
-  }
-  const sources = [...(auditRecords === undefined ? [] : ['audit']), ...(overdue === undefined ? [] : ['obligations'])]
-  return { differences, sources }
+  const overdue = await reconciliation.overdue(config, obligationAgeHoursMax, openCountMax)
+  return [...differences, ...overdueDifferences(overdue, obligationAgeHoursMax)]
 }

@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import type { Cursor, FinalBlock, OpenDay, Reconciliation, VaultKey } from '../../core/ports/reconciliation.ts'
 import { addressOf, bytes, hexOf } from './codec.ts'
 import { type Database, query } from './database.ts'
+import { auditRecordFacts, overdueCopies } from './reconciliation-audit.ts'
+import { deliveryFacts, overdueDeliveries } from './reconciliation-deliveries.ts'
 import { accountsAfter, intentFacts, intentSums, reservations } from './reconciliation-intents.ts'
 import { type SettlementJson, settlementOf, type TotalsJson, totalsOfJson } from './reconciliation-json.ts'
 import { hasMoved, ledgerFacts, ledgerSums } from './reconciliation-ledger.ts'
@@ -45,6 +47,12 @@ export function createReconciliation(database: Database): Reconciliation {
       }))
     },
     finalBlockAt: (vault, number) => finalBlockAt(database, vault, number),
+    deliveries: (intentIds) => deliveryFacts(database, intentIds),
+    auditRecords: (vault, txHashes) => auditRecordFacts(database, vault, txHashes),
+    overdue: async (vault, olderThanHours, countMax) => [
+      ...(await overdueDeliveries(database, vault, olderThanHours, countMax)),
+      ...(await overdueCopies(database, vault, olderThanHours, countMax)),
+    ],
     store: (vault, reconciliation) => storeReconciliation(database, vault, reconciliation),
   }
 }

@@ -108,11 +108,11 @@ export type Reconciliation = {
   readonly sums: (vault: VaultKey, range: BlockRange) => Promise<readonly DaySums[]>
   /** The recorded final block of this number. */
   readonly finalBlockAt: (vault: VaultKey, number: bigint) => Promise<FinalBlock | undefined>
-  /** Deliveries of the events of these intents. Not there: this deployment delivers nothing, and nothing is compared. */
-  readonly deliveries?: (intentIds: readonly string[]) => Promise<DeliveryFacts>
-  /** Audit records of these txs. Not there: this deployment archives nothing. */
-  readonly auditRecords?: (vault: VaultKey, txHashes: readonly Hex[]) => Promise<readonly AuditRecordFact[]>
+  /** Events of these intents and deliveries of them, as far as one has no counterpart in the other. */
+  readonly deliveries: (intentIds: readonly string[]) => Promise<DeliveryFacts>
+  /** What the audit records of these txs say, as far as they are built. */
+  readonly auditRecords: (vault: VaultKey, txHashes: readonly Hex[]) => Promise<readonly AuditRecordFact[]>
   /** Deliveries and audit records that are open although they are older; oldest first, up to `countMax`. */
-  readonly overdue?: (vault: VaultKey, olderThanHours: number, countMax: number) => Promise<readonly Overdue[]>
+  readonly overdue: (vault: VaultKey, olderThanHours: number, countMax: number) => Promise<readonly Overdue[]>
   readonly store: (vault: VaultKey, reconciliation: NewReconciliation) => Promise<Stored>
 }

@@ -83,7 +83,7 @@ async function compareRange(
     range,
     chain.payments.map(({ digest }) => digest),
   )
-  const deliveries = await reconciliation.deliveries?.(intents.finalized.map(({ id }) => id))
+  const deliveries = await reconciliation.deliveries(intents.finalized.map(({ id }) => id))
   const { totals, differences, agreements } = compare({
     tokens: config.tokens.map(({ address }) => address),
     heldBefore: held,
@@ -96,11 +96,11 @@ async function compareRange(
     kind: 'range',
     ...range,
     day: undefined,
-    sources: ['chain', 'ledger', 'intents', 'events', ...(deliveries === undefined ? [] : ['deliveries'])],
+    sources: ['chain', 'ledger', 'intents', 'events', 'deliveries'],
     totals,
     settlements: chain.settlements,
     moved: movementsOf(ledger.lines),
-    differences: [...differences, ...(deliveries === undefined ? [] : compareDeliveries(deliveries))],
+    differences: [...differences, ...compareDeliveries(deliveries)],
     agreements,
   }
 }

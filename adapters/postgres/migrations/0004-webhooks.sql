@@ -7,6 +7,8 @@ create table webhook_endpoint (
   url text not null,
   -- States it is told of; null: all.
   states text[],
+  -- Since when those: what was told before says nothing against them.
+  states_since timestamptz not null default now(),
   has_hmac boolean not null,
   hmac_version integer not null default 1,
   -- The version before signs too until then.
@@ -22,6 +24,10 @@ create table webhook_endpoint (
   created_at timestamptz not null default now(),
   check ((disabled_reason is null) = (disabled_since is null))
 );
+create function date_states() returns trigger language plpgsql as
+$$ begin new.states_since := now(); return new; end $$;
+create trigger states_are_dated before update of states on webhook_endpoint
+  for each row when (old.states is distinct from new.states) execute function date_states();
 create index webhook_endpoint_by_app on webhook_endpoint (app_id) where deleted_at is null;
 create unique index webhook_endpoint_once on webhook_endpoint (app_id, url) where deleted_at is null;
 
