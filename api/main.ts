@@ -19,7 +19,9 @@ import { migrate } from '../adapters/postgres/migrate.ts'
 import { createOrders } from '../adapters/postgres/orders.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
+import { openSigner } from '../adapters/signer/open.ts'
 import type { Clock } from '../core/ports/clock.ts'
+import { developmentKeyWarning } from '../core/signer-uri.ts'
 import { createApp } from './app.ts'
 import { checkReadiness } from './readiness.ts'
 import { listen } from './server.ts'
@@ -39,6 +41,9 @@ let isStopping = false
 for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
 
 const config = await loadConfig(settings.ICE_CONFIG).catch(exitWith)
+const authority = await openSigner(settings.ACKNOWLEDGER).catch(exitWith)
+const keyWarning = developmentKeyWarning([settings.ACKNOWLEDGER], config)
+if (keyWarning !== undefined) log.warn({ authority: authority.address }, keyWarning)
 
 const database = connectDatabase({
   url: settings.DATABASE_URL,
@@ -53,7 +58,6 @@ const chains = new Map(
     ({ chainId, rpcUrls, vault }) => [chainId, connectChain({ chainId, rpcUrls, vault, log })] as const,
   ),
 )
-const authority = localSigner(settings.ACKNOWLEDGER_KEY)
 await checkVaults({ config, chains, authority: authority.address, log }).catch(exitWith)
 const signatures = await createSignatures()
 orExit(() => proveSignatureCheck(signatures))

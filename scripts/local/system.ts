@@ -85,7 +85,7 @@ export async function startSystem({
       name: 'The relayer',
       env: {
         ...environment,
-        LANE_KEYS: localAccounts.lanes.map(privateKeyOf).join(','),
+        LANE_SIGNERS: localAccounts.lanes.map((lane) => `local:${privateKeyOf(lane)}`).join(','),
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
       },
       onLine: toErrorOutput,
@@ -97,7 +97,7 @@ export async function startSystem({
         ...environment,
         PORT: `${options.port}`,
         HOST: '127.0.0.1',
-        ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
+        ACKNOWLEDGER: `local:${privateKeyOf(localAccounts.acknowledger)}`,
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
       },
       onLine: toErrorOutput,
