@@ -1,8 +1,8 @@
-import type { BoundLane } from '../../core/ports/lanes.ts'
+import { orphanedLanes } from '../orphans.ts'
 import type { StageContext } from '../stage.ts'
 import type { Loop } from './loop.ts'
 
-/** A batch that old is not on its way through another process that was about to stop. */
+/** A younger batch is on its way in another process, which has the signer still or already. */
 const ageSecondsMin = 300
 
 /** Says again and again, as an error, that batches wait for a signer which this process does not have. */
@@ -15,19 +15,9 @@ export function orphans(context: StageContext): Loop {
         if (ageSeconds < ageSecondsMin) continue
         context.log.error(
           { chainId: context.config.chainId, signer, batchCount, ageSeconds },
-          'Open batches are bound to a signer that this process does not have: give it back to LANE_SIGNERS.',
+          'open batches wait for a signer that this process does not have: give it back to LANE_SIGNERS',
         )
       }
     },
   }
-}
-
-/** Lanes with open batches that no signer of this process can end. */
-export async function orphanedLanes({
-  lanes,
-  config,
-  signers,
-}: Pick<StageContext, 'lanes' | 'config' | 'signers'>): Promise<readonly BoundLane[]> {
-  const bound = await lanes.bound(config.chainId)
-  return bound.filter(({ signer }) => !signers.some(({ address }) => address === signer))
 }
