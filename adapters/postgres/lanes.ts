@@ -168,14 +168,19 @@ async function allocate(
   })
 }
 
-/** Found from the open batches, which are few: never from the account nonces, which are all that ever were. */
+/**
+ * Found from the open batches, which are few: never from the account nonces, which are all that ever were. Included ones
+ * count, because a reorg makes them the signer's work again, but nobody waits for it until then.
+ */
 async function bound(database: Database, chainId: number): Promise<readonly BoundLane[]> {
   const found = await query(
     database,
     sql<{ signer: Buffer; count: number; age_seconds: number }>`
-      select n.signer, count(*) as count, extract(epoch from clock_timestamp() - min(b.created_at))::bigint as age_seconds
+      select n.signer, count(*) as count,
+        coalesce(extract(epoch from clock_timestamp() - min(b.created_at) filter (where b.state in ('batched', 'submitted'))), 0)::bigint
+          as age_seconds
       from batch b join account_nonce n on n.batch_id = b.id and n.chain_id = b.chain_id and not n.is_lost
-      where b.chain_id = ${chainId} and b.state in ('batched', 'submitted')
+      where b.chain_id = ${chainId} and b.state in ('batched', 'submitted', 'included', 'reverted')
       group by n.signer
       order by n.signer`,
   )

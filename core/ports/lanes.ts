@@ -29,7 +29,7 @@ export type OpenAttempt = {
   readonly sinceSendMillis: number | undefined
 }
 
-/** Open batches that only this signer can bring to their end. */
+/** Batches that are not final and that only this signer can send. `ageSeconds`: of the oldest that is not included. */
 export type BoundLane = { readonly signer: Address; readonly batchCount: number; readonly ageSeconds: number }
 
 /** What the submit stage needs of the books. Everything is stored before it is done: nonce and payload, then the signed tx, then the send. */
@@ -59,7 +59,7 @@ export type Lanes = {
   readonly replace: (lease: Lease, replacement: { readonly id: string; readonly fees: Fees }) => Promise<void>
   /** Somebody else's transaction used this account nonce up, finally: its batch may get another one. */
   readonly loseNonce: (lease: Lease, accountNonce: number) => Promise<void>
-  /** Who signs for the open batches that have a live account nonce, with how many and since when the oldest waits. */
+  /** Whose account nonces carry batches that are not final. */
   readonly bound: (chainId: number) => Promise<readonly BoundLane[]>
   readonly setPaused: (lease: Lease, reason: string | undefined) => Promise<void>
 }

@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'kysely'
 import type { Address, Hex } from 'viem'
 import { expect, test } from 'vitest'
 import { signTransaction } from '../../adapters/evm/transaction.ts'
@@ -85,6 +87,11 @@ test('without the signer of an open batch nothing starts, unless it is named as 
   expect(await world.attempts()).toEqual(attempts)
 
   expect(await expectNoOrphans({ ...here, signers: [laneOf(first, true), laneOf(second)] }, [])).toEqual([])
+  // Included is not enough: a reorg would make the batch the lost signer's work again.
+  await world.mine()
+  await world.run('confirm')
+  expect(await world.stateOf(id)).toBe('included')
+  expect(await orphanedLanes(here)).toEqual([{ signer: first.address, batchCount: 1, ageSeconds: 0 }])
   await world.settleDown()
   expect(await world.stateOf(id)).toBe('finalized')
   expect(await expectNoOrphans(here, [])).toEqual([])
@@ -115,6 +122,27 @@ test('a lane whose sender the vault no longer knows hands its payments to the ot
   expect(await world.onChain(payer.address)).toMatchObject({ balance: 0n })
   await world.onVault(localAccounts.owner, 'addRelayer', [first.address, world.config.relayerId])
   await world.mine()
+})
+
+test.each([
+  ['rotate-lane-key', 'a batch that is bound to the lane'],
+  ['rotate-authority', 'an open collateralised promise'],
+])('the question of the runbook %s counts %s until it is final', async (runbook) => {
+  const page = await readFile(new URL(`../../docs/runbooks/${runbook}.md`, import.meta.url), 'utf8')
+  const [, text = ''] = /```sql\n(.*?)```/s.exec(page) ?? []
+  const question = text.replaceAll(':chain', `${world.config.chainId}`).replaceAll(':signer', first.address.slice(2))
+  const count = async () => Number((await sql.raw<{ count: string }>(question).execute(world.database)).rows[0]?.count)
+  expect(await count()).toBe(0)
+  const payer = await world.payerWith(1_000_000n)
+  const { id } = await world.pay(payer)
+  await world.run('batch')
+  await run([laneOf(first)], 'submit')
+  expect(await count()).toBe(1)
+  await world.mine()
+  await world.run('confirm')
+  expect([await world.stateOf(id), await count()]).toEqual(['included', 1])
+  await world.settleDown()
+  expect([await world.stateOf(id), await count()]).toEqual(['finalized', 0])
 })
 
 test('custody that fails stops its own lane and no other, and goes on when it is back', async () => {
