@@ -7,7 +7,7 @@ export class SettingsError extends Error {
 }
 
 /** Keys of 32 bytes in hex, with 0x, separated by commas; at least one. */
-export const keysSchema = z
+const keysSchema = z
   .string()
   .regex(/^0x[0-9a-fA-F]{64}(,0x[0-9a-fA-F]{64})*$/, 'keys of 32 bytes in hex, with 0x, separated by commas')
   .transform((text) => text.split(',') as [`0x${string}`, ...`0x${string}`[]])

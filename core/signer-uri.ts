@@ -55,7 +55,7 @@ const developmentChainId = 31337
 export function developmentKeyWarning(uris: readonly SignerUri[], { chains }: Config): string | undefined {
   if (uris.every(({ custody }) => custody !== 'local')) return undefined
   if (chains.every(({ chainId }) => chainId === developmentChainId)) return undefined
-  return 'A local: key stands in the environment of this process. That is for development: move it into an HSM or KMS.'
+  return 'A local: key stands in the environment. That is for development: move it into an HSM or KMS.'
 }
 
 const parsers: Readonly<Record<string, (path: string, query: string) => SignerUri>> = {
