@@ -28,7 +28,9 @@ import { createWebhookEndpoints } from '../adapters/postgres/webhook-endpoints.t
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { createRedisRateLimit } from '../adapters/redis/rate-limit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
+import { openSigner } from '../adapters/signer/open.ts'
 import type { Clock } from '../core/ports/clock.ts'
+import { developmentKeyWarning } from '../core/signer-uri.ts'
 import { createApp } from './app.ts'
 import { checkReadiness } from './readiness.ts'
 import { listen } from './server.ts'
@@ -48,6 +50,9 @@ const stopping = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
 
 const config = await loadConfig(settings.ICE_CONFIG).catch(exitWith)
+const authority = await openSigner(settings.ACKNOWLEDGER).catch(exitWith)
+const keyWarning = developmentKeyWarning([settings.ACKNOWLEDGER], config)
+if (keyWarning !== undefined) log.warn({ authority: authority.address }, keyWarning)
 
 const database = connectDatabase({
   url: settings.DATABASE_URL,
@@ -62,7 +67,6 @@ const chains = new Map(
     ({ chainId, rpcUrls, vault }) => [chainId, connectChain({ chainId, rpcUrls, vault, log })] as const,
   ),
 )
-const authority = localSigner(settings.ACKNOWLEDGER_KEY)
 await checkVaults({ config, chains, authority: authority.address, log }).catch(exitWith)
 const signatures = await createSignatures()
 orExit(() => proveSignatureCheck(signatures))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { addressSchema } from './protocol/schema.ts'
 
 /** A setting is missing or wrong. The message has one sentence per fault and quotes no value: some are secrets. */
 export class SettingsError extends Error {
@@ -6,10 +7,17 @@ export class SettingsError extends Error {
 }
 
 /** Keys of 32 bytes in hex, with 0x, separated by commas; at least one. */
-export const keysSchema = z
+const keysSchema = z
   .string()
   .regex(/^0x[0-9a-fA-F]{64}(,0x[0-9a-fA-F]{64})*$/, 'keys of 32 bytes in hex, with 0x, separated by commas')
   .transform((text) => text.split(',') as [`0x${string}`, ...`0x${string}`[]])
+
+/** Addresses separated by commas; none if absent or empty. */
+export const addressesSchema = z
+  .string()
+  .default('')
+  .transform((text) => (text.trim() === '' ? [] : text.split(',').map((part) => part.trim())))
+  .pipe(z.array(addressSchema))
 
 /** Settings that every process of ours has. */
 export const commonSettings = {

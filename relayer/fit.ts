@@ -33,7 +33,8 @@ export type Fitted =
  */
 export async function fitToChain(context: StageContext, draft: Draft): Promise<Fitted> {
   const { chain, config, signers } = context
-  const [signer] = signers
+  // One that may take it: the vault may no longer know a lane that retires.
+  const signer = signers.find(({ isRetiring }) => !isRetiring)
   const scale = findToken(config, draft.token)?.scale
   if (signer === undefined || scale === undefined) {
     return { outcome: 'unsettleable', reason: `no signer or no scale for ${draft.token}` }

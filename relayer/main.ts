@@ -25,20 +25,28 @@ import { createNotification } from '../adapters/postgres/notification.ts'
 import { createReconciliation } from '../adapters/postgres/reconciliation.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
-import { localSigner } from '../adapters/signer/local.ts'
+import { openSigner } from '../adapters/signer/open.ts'
 import type { ChainConfig } from '../core/config.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { LaneSigner } from '../core/ports/lane-signer.ts'
 import type { Signer } from '../core/ports/signer.ts'
+import { developmentKeyWarning } from '../core/signer-uri.ts'
 import { disagreements } from '../core/vault-facts.ts'
+import { expectNoOrphans } from './orphans.ts'
 import { startRelayer } from './relayer.ts'
-import { readSettings } from './settings.ts'
+import { readSettings, retiringLanes } from './settings.ts'
 import type { StageContext } from './stage.ts'
 
 const settings = orExit(() => readSettings(process.env))
 const log = createLog({ level: settings.LOG_LEVEL, name: 'relayer' })
 const clock: Clock = { nowMillis: () => Date.now() }
 const config = await loadConfig(settings.ICE_CONFIG).catch(exitWith)
+const opened = await Promise.all(settings.LANE_SIGNERS.map(openSigner)).catch(exitWith)
+const addresses = opened.map(({ address }) => address)
+const retiring = orExit(() => retiringLanes(settings, addresses))
+const signers = opened.map(laneSigner)
+const keyWarning = developmentKeyWarning(settings.LANE_SIGNERS, config)
+if (keyWarning !== undefined) log.warn({ lanes: addresses }, keyWarning)
 const database = connectDatabase({
   url: settings.DATABASE_URL,
   onIdleError: (error) => log.warn({ reason: error.message }, 'a database connection broke and is replaced'),
@@ -46,7 +54,6 @@ const database = connectDatabase({
 await migrate(database)
 
 const holder = `${hostname()}/${process.pid}/${process.hrtime.bigint()}`
-const signers = settings.LANE_KEYS.map((key) => laneSigner(localSigner(key)))
 const stores = await openStores().catch(exitWith)
 const contexts = await Promise.all(config.chains.map(contextOf)).catch(exitWith)
 const connection =
@@ -67,10 +74,10 @@ const relayer = await startRelayer({
   log,
 })
 log.info(
-  { chains: config.chains.map(({ name }) => name), lanes: signers.map(({ address }) => address) },
+  { chains: config.chains.map(({ name }) => name), lanes: addresses, retiring: [...retiring] },
   'the relayer works',
 )
-process.send?.({ ready: { lanes: signers.map(({ address }) => address) } })
+process.send?.({ ready: { lanes: addresses } })
 
 let isStopping = false
 for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
@@ -88,17 +95,25 @@ async function stop(): Promise<void> {
 
 async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
   const chain = connectChain({ ...chainConfig, log })
-  const senders = signers.map(({ address }) => address)
+  // A lane that retires need not be known any more: what it still sends is then refused, and its payments go elsewhere.
+  const senders = addresses.filter((address) => !retiring.has(address))
   const tokens = chainConfig.tokens.map(({ address }) => address)
   const facts = await chain.vaultFacts({ tokens, senders, relayerId: chainConfig.relayerId })
   const wrong = disagreements(chainConfig, facts, { senders, authority: undefined })
   if (wrong.length > 0) throw new Error(`Nothing is signed, because ${wrong.join('; ')}.`)
+  const lanes = createLanes(database)
+  for (const { signer, batchCount } of await expectNoOrphans(
+    { lanes, config: chainConfig, signers },
+    settings.LANES_ABSENT,
+  )) {
+    log.warn({ signer, batchCount }, 'open batches are bound to a signer that LANES_ABSENT names: not driven here')
+  }
   return {
     config: chainConfig,
     chain,
     signers,
     batching: createBatching(database),
-    lanes: createLanes(database),
+    lanes,
     confirmation: createConfirmation(database),
     finalization: createFinalization(database),
     audit: createAudit(database),
@@ -132,6 +147,7 @@ async function openStores(): Promise<StageContext['stores']> {
 function laneSigner(signer: Signer): LaneSigner {
   return {
     address: signer.address,
+    isRetiring: retiring.has(signer.address),
     sign: async ({ accountNonce, data, gasLimit, ...rest }) => {
       const { raw, hash } = await signTransaction({ ...rest, signer, nonce: accountNonce, data, gas: gasLimit })
       return { rawTx: raw, hash }

@@ -2,10 +2,12 @@ import { ChainUnavailableError } from '../core/ports/chain.ts'
 import { FencedOffError } from '../core/ports/lanes.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Queue, Wake } from '../core/ports/queue.ts'
+import { SignerRefusedError, SignerUnavailableError } from '../core/ports/signer.ts'
 import type { Upkeep } from '../core/ports/upkeep.ts'
 import { type CourierWiring, startCouriers } from './couriers.ts'
 import { startLoops } from './loops/loop.ts'
 import { notify } from './loops/notify.ts'
+import { orphans } from './loops/orphans.ts'
 import { sweep } from './loops/sweep.ts'
 import { upkeep } from './loops/upkeep.ts'
 import { watch } from './loops/watch.ts'
@@ -41,6 +43,7 @@ export async function startRelayer({
     [
       sweep({ queue, chainIds: [...byChain.keys()] }),
       ...contexts.map(({ chain, config }) => watch({ chain, config, queue })),
+      ...contexts.map(orphans),
       notify(couriers),
       upkeep({ books, notification: webhooks.notification }),
     ],
@@ -91,9 +94,11 @@ function outageLog(log: Log): OutageLog {
   }
 }
 
-/** An outage or another holder of the lane: nothing is broken, the rows wait. */
+/** An outage, of a chain or of a key's custody, or another holder of the lane: nothing is broken, the rows wait. */
 function isPassing(error: unknown): error is Error {
-  return error instanceof ChainUnavailableError || error instanceof FencedOffError
+  return [ChainUnavailableError, SignerUnavailableError, SignerRefusedError, FencedOffError].some(
+    (kind) => error instanceof kind,
+  )
 }
 
 function causeOf({ cause }: Error): string | undefined {

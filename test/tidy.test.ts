@@ -54,7 +54,10 @@ type Ended = { readonly code: number | null; readonly stdout: string; readonly t
 /** Runs a program of ours or of a package. `text`: all that it printed. */
 function run(args: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, env: { ...process.env, NO_COLOR: '1', HARDHAT_DISABLE_TELEMETRY: 'true' } })
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: '1', HARDHAT_DISABLE_TELEMETRY: 'true' },
+    })
     let stdout = ''
     let stderr = ''
     child.stdout.on('data', (chunk) => {

@@ -1,6 +1,13 @@
 import { sql } from 'kysely'
 import type { Hex } from 'viem'
-import { FencedOffError, type LaneKey, type Lanes, type Lease, type OpenAttempt } from '../../core/ports/lanes.ts'
+import {
+  type BoundLane,
+  FencedOffError,
+  type LaneKey,
+  type Lanes,
+  type Lease,
+  type OpenAttempt,
+} from '../../core/ports/lanes.ts'
 import { addressOf, bytes, hexOf, idOf, newId, uuidOfOwn } from './codec.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 
@@ -31,9 +38,14 @@ export function createLanes(database: Database): Lanes {
     allocate: (held, allocation) => allocate(database, held, allocation),
     storeSigned: (held, attempt) =>
       fenced(database, held, async (tx) => {
-        await sql`
-          update attempt set state = 'signed', raw_tx = ${bytes(attempt.rawTx)}, tx_hash = ${bytes(attempt.hash)}
-          where id = ${uuidOfOwn('at', attempt.id)} and state = 'prepared'`.execute(tx)
+        const stored = await query(
+          tx,
+          sql`
+            update attempt set state = 'signed', raw_tx = ${bytes(attempt.rawTx)}, tx_hash = ${bytes(attempt.hash)}
+            where id = ${uuidOfOwn('at', attempt.id)} and state = 'prepared'
+            returning id`,
+        )
+        return stored.length === 1
       }),
     storeSent: (held, id) =>
       fenced(database, held, async (tx) => {
@@ -66,6 +78,7 @@ export function createLanes(database: Database): Lanes {
           )
           update batch set is_assigned = false where id in (select batch_id from lost)`.execute(tx)
       }),
+    bound: (chainId) => bound(database, chainId),
     setPaused: (held, reason) =>
       fenced(database, held, async (tx) => {
         await sql`
@@ -153,6 +166,29 @@ async function allocate(
       from r`.execute(tx)
     return taken.length
   })
+}
+
+/**
+ * Found from the open batches, which are few: never from the account nonces, which are all that ever were. Included ones
+ * count, because a reorg makes them the signer's work again, but nobody waits for it until then.
+ */
+async function bound(database: Database, chainId: number): Promise<readonly BoundLane[]> {
+  const found = await query(
+    database,
+    sql<{ signer: Buffer; count: number; age_seconds: number }>`
+      select n.signer, count(*) as count,
+        coalesce(extract(epoch from clock_timestamp() - min(b.created_at) filter (where b.state in ('batched', 'submitted'))), 0)::bigint
+          as age_seconds
+      from batch b join account_nonce n on n.batch_id = b.id and n.chain_id = b.chain_id and not n.is_lost
+      where b.chain_id = ${chainId} and b.state in ('batched', 'submitted', 'included', 'reverted')
+      group by n.signer
+      order by n.signer`,
+  )
+  return found.map(({ signer, count, age_seconds }) => ({
+    signer: addressOf(signer),
+    batchCount: count,
+    ageSeconds: age_seconds,
+  }))
 }
 
 async function openAttempts(database: Database, { chainId, signer }: LaneKey): Promise<readonly OpenAttempt[]> {

@@ -29,6 +29,9 @@ export type OpenAttempt = {
   readonly sinceSendMillis: number | undefined
 }
 
+/** Batches that are not final and that only this signer can send. `ageSeconds`: of the oldest that is not included. */
+export type BoundLane = { readonly signer: Address; readonly batchCount: number; readonly ageSeconds: number }
+
 /** What the submit stage needs of the books. Everything is stored before it is done: nonce and payload, then the signed tx, then the send. */
 export type Lanes = {
   /** Takes or extends the lease; undefined while another process holds it. */
@@ -45,15 +48,18 @@ export type Lanes = {
     lease: Lease,
     allocation: { readonly firstNonce: number; readonly countMax: number; readonly fees: Fees },
   ) => Promise<number>
+  /** Only what is stored may be sent. False if the attempt was signed already: custody may sign the same tx differently. */
   readonly storeSigned: (
     lease: Lease,
     attempt: { readonly id: string; readonly rawTx: Hex; readonly hash: Hex },
-  ) => Promise<void>
+  ) => Promise<boolean>
   /** Marks the attempt sent and its batch submitted. */
   readonly storeSent: (lease: Lease, id: string) => Promise<void>
   /** A better paid attempt with the same nonce and payload; the old one stays valid on chain and is still recognised. */
   readonly replace: (lease: Lease, replacement: { readonly id: string; readonly fees: Fees }) => Promise<void>
   /** Somebody else's transaction used this account nonce up, finally: its batch may get another one. */
   readonly loseNonce: (lease: Lease, accountNonce: number) => Promise<void>
+  /** Whose account nonces carry batches that are not final. */
+  readonly bound: (chainId: number) => Promise<readonly BoundLane[]>
   readonly setPaused: (lease: Lease, reason: string | undefined) => Promise<void>
 }

@@ -10,7 +10,8 @@ const retryAfterMillis = 3_000
 export const batch: Stage = async (context) => {
   const { batching, config, lanes, signers } = context
   // What no lane can take yet waits better unbound: it can still be cancelled, and it grows into a fuller batch.
-  if ((await lanes.unassignedCount(config.chainId)) >= signers.length) return [{ stage: 'submit' }]
+  const takerCount = signers.filter(({ isRetiring }) => !isRetiring).length
+  if ((await lanes.unassignedCount(config.chainId)) >= takerCount) return [{ stage: 'submit' }]
 
   const next: Next[] = []
   const countMax = paymentCountThatFits(config.batch)

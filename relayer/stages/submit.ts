@@ -8,8 +8,12 @@ const leaseMillis = 10_000
 
 /** batched → submitted: on every lane, first drive what is on its way, then take new batches. */
 export const submit: Stage = async (context) => {
-  const next = await Promise.all(context.signers.map((signer) => driveLane(context, signer)))
-  return next.flat()
+  // All lanes end before one may throw: custody that fails stops its own lane, and nothing runs on behind the stage.
+  const outcomes = await Promise.allSettled(context.signers.map((signer) => driveLane(context, signer)))
+  const [first, ...others] = outcomes.filter((outcome) => outcome.status === 'rejected')
+  for (const { reason } of others) context.log.error({ err: reason }, 'another lane failed, too')
+  if (first !== undefined) throw first.reason
+  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []))
 }
 
 async function driveLane(context: StageContext, signer: LaneSigner): Promise<readonly Next[]> {
@@ -31,7 +35,7 @@ async function work(context: StageContext, signer: LaneSigner, lease: Lease): Pr
   const open = await lanes.openAttempts(lease)
   for (const attempt of open) await drive(context, { lease, signer, market, attempt })
 
-  const taken = await takeBatches(context, { lease, market, inFlight: open.length })
+  const taken = signer.isRetiring ? 0 : await takeBatches(context, { lease, market, inFlight: open.length })
   if (taken > 0) {
     const known = new Set(open.map(({ id }) => id))
     for (const attempt of await lanes.openAttempts(lease)) {
@@ -89,7 +93,8 @@ async function signAndSend(
     gasLimit: attempt.gasLimit,
     fees: attempt.fees,
   })
-  await context.lanes.storeSigned(lease, { id: attempt.id, ...signed })
+  const isStored = await context.lanes.storeSigned(lease, { id: attempt.id, ...signed })
+  if (!isStored) return
   await send(context, lease, attempt.id, signed.rawTx)
 }
 

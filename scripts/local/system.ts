@@ -105,7 +105,7 @@ export async function startSystem({
         name: 'The relayer',
         env: {
           ...environment,
-          LANE_KEYS: localAccounts.lanes.map(privateKeyOf).join(','),
+          LANE_SIGNERS: localAccounts.lanes.map((lane) => `local:${privateKeyOf(lane)}`).join(','),
           ...archiveSettings(ipfs, arweave),
           LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
         },
@@ -120,7 +120,7 @@ export async function startSystem({
           ...environment,
           PORT: index === 0 ? `${options.port}` : '0',
           HOST: '127.0.0.1',
-          ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
+          ACKNOWLEDGER: `local:${privateKeyOf(localAccounts.acknowledger)}`,
           LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
         },
         onLine: toErrorOutput,

@@ -44,7 +44,7 @@ beforeAll(async () => {
       PORT: '0',
       LOG_LEVEL: 'warn',
     },
-    ACKNOWLEDGER_KEY: privateKeyOf(localAccounts.acknowledger),
+    ACKNOWLEDGER: `local:${privateKeyOf(localAccounts.acknowledger)}`,
     SECRET_KEYS: `0x${'5e'.repeat(32)}`,
   }
 })
@@ -112,7 +112,7 @@ describe('the API process', () => {
   })
 
   test('does not start for a vault that knows another authority', async () => {
-    const { ended, said } = start({ ACKNOWLEDGER_KEY: `0x${'11'.repeat(32)}` })
+    const { ended, said } = start({ ACKNOWLEDGER: `local:0x${'11'.repeat(32)}` })
     expect(await ended).toBe(1)
     expect(said()).toContain('Nothing is promised, because anvil: the acknowledgement authority is')
   })
@@ -135,11 +135,15 @@ describe('the API process', () => {
 
   test.each([
     [{ PORT: '65536' }, 'PORT'],
-    [{ ACKNOWLEDGER_KEY: '0x12' }, 'ACKNOWLEDGER_KEY'],
     [{ APP_REQUESTS_MAX: '0' }, 'APP_REQUESTS_MAX'],
     [{ PROXY_HOPS: '-1' }, 'PROXY_HOPS'],
+    [{ ACKNOWLEDGER: 'local:0x1111' }, 'ACKNOWLEDGER: local: is followed by 32 bytes in hex, with 0x.'],
+    [{ ACKNOWLEDGER: `0x${'11'.repeat(32)}` }, 'ACKNOWLEDGER: begins with local:, keystore:, aws-kms:, pkcs11:.'],
     [{ SECRET_KEYS: `0x${'5e'.repeat(32)},0x12` }, 'SECRET_KEYS'],
-    [{ ACKNOWLEDGER_KEY_FILE: '/nowhere' }, 'either ACKNOWLEDGER_KEY or ACKNOWLEDGER_KEY_FILE'],
+    [
+      { ACKNOWLEDGER: 'keystore:/nowhere?password-file=/hidden' },
+      'The keystore /nowhere cannot be used: it cannot be read',
+    ],
     [{ ICE_CONFIG: '/nowhere' }, 'cannot be read'],
     [{ DATABASE_URL: 'postgres://ice:hidden@127.0.0.1:1/ice' }, 'The database cannot be used'],
   ])('does not start with %j', async (changes, sentence) => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { decidePromise } from '../../core/acknowledgement.ts'
+import { deadlineAheadSecondsMax, pauseSecondsMax, withdrawDelaySeconds } from '../../core/config.ts'
 import { chain, now } from './payments.ts'
 
 const { promise } = chain
@@ -46,4 +47,13 @@ test('the deadline that prepare proposes is firm, with time left to sign', () =>
   const proposed = BigInt(now + promise.prepareSeconds)
   expect(promised({ deadline: proposed }).guarantee).toBe('collateralised')
   expect(proposed - firm).toBeGreaterThan(3_600n)
+})
+
+test('a margin of 43,200 s, as for a rotation of the authority, lets no deadline be firm, and the configuration takes it', () => {
+  const margin = { ...promise, reorgMarginSeconds: 43_200 }
+  const view = { headAgeSeconds: 0, finalizedAgeSeconds: 0, isPaused: false }
+  const furthest = BigInt(now + deadlineAheadSecondsMax)
+  expect(decidePromise({ deadline: furthest, nowSeconds: now, view, promise: margin }).guarantee).toBe('optimistic')
+  const sum = margin.settleWithinSeconds + pauseSecondsMax + margin.reorgMarginSeconds + margin.finalizedAgeSecondsMax
+  expect(sum).toBeLessThan(withdrawDelaySeconds)
 })

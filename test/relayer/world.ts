@@ -118,6 +118,7 @@ export async function createWorld({
       const signer = localSigner(privateKeyOf(account))
       return {
         address: signer.address,
+        isRetiring: false,
         sign: async ({ accountNonce, gasLimit, ...rest }) => {
           const { raw, hash } = await signTransaction({ ...rest, signer, nonce: accountNonce, gas: gasLimit })
           return { rawTx: raw, hash }
