@@ -10,8 +10,9 @@ const [port, directory, blockMillis] = process.argv.slice(2)
 const url = `http://127.0.0.1:${port}`
 
 const gateway = new arlocal.default(Number(port), false, directory, true)
-listenLocally(gateway)
+const listening = listenLocally(gateway)
 await gateway.start()
+await listening
 process.on('disconnect', () => process.exit(0))
 process.on('SIGTERM', () => process.exit(0))
 process.send?.({ ready: { url } })
@@ -23,9 +24,16 @@ for (;;) {
   if (Array.isArray(pending) && pending.length > 0) await fetch(`${url}/mine/2`)
 }
 
-/** It would listen on all interfaces. */
-function listenLocally(started: object): void {
+/** It would listen on all interfaces, and say that it has started before it does. Resolves once it listens. */
+function listenLocally(started: object): Promise<void> {
   const { app } = started as { app: { callback: () => RequestListener; listen: unknown } }
-  app.listen = (at: number, onListening: () => void) =>
-    createServer(app.callback()).listen({ port: at, host: '127.0.0.1' }, onListening)
+  return new Promise((resolve, reject) => {
+    app.listen = (at: number, onListening: () => void) => {
+      const server = createServer(app.callback())
+      return server
+        .once('listening', resolve)
+        .once('error', reject)
+        .listen({ port: at, host: '127.0.0.1' }, onListening)
+    }
+  })
 }

@@ -6,6 +6,7 @@ test.each(['hardhat', 'anvil'])('the story on %s ends with exit code 0 and 58 fi
   const { code, text } = await run(['--once', '--chain', chain, '--port', `${await freePort()}`]).ended
   expect(text).toContain('58 payments are final')
   expect(text).toMatch(/\d+ webhooks to the merchant, .* each ed25519 signature checked/)
+  expect(text).toContain('read back from IPFS and Arweave, byte-equal')
   expect(text).toContain('1 refused: signature_mismatch')
   expect(text).toContain('1 refused: insufficient_balance')
   expect({ code, text }).toMatchObject({ code: 0 })

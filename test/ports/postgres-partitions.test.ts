@@ -1,5 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
+import { toHex } from 'viem'
 import { expect, test } from 'vitest'
+import { createArchive } from '../../adapters/postgres/archive.ts'
+import { createAudit } from '../../adapters/postgres/audit.ts'
+import { openAuditRecords } from '../../adapters/postgres/audit-obligations.ts'
+import { createAuditRecords } from '../../adapters/postgres/audit-records.ts'
+import { loadSpan } from '../../adapters/postgres/batch-span.ts'
 import { createBatches } from '../../adapters/postgres/batches.ts'
 import { createBatching } from '../../adapters/postgres/batching.ts'
 import { newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
@@ -73,6 +80,13 @@ const settled = async () => {
   const { id } = await batch([payment])
   await include(id, '0x01')
   return { payment, batchId: id }
+}
+async function openRecord(batchId: string): Promise<void> {
+  await inTransaction(database, async (tx) => {
+    const settling = [{ txHash: toHex(randomBytes(32)), blockNumber: 7n, blockHash: zeroHash, batchId, digests: [] }]
+    const span = await loadSpan(tx, [uuidOfOwn('sb', batchId)])
+    await openAuditRecords({ tx, chainId, vault, block: { number: 7n, hash: zeroHash, at: 7n } }, settling, span)
+  })
 }
 const ofBooks = (on: Database) => ({
   intents: createIntents({ database: on, acknowledger, newId }),
@@ -185,6 +199,55 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
     async () => {
       const { batchId } = await settled()
       return (on) => ofBooks(on).batches.isVisibleTo(batchId, 'app-x')
+    },
+  ],
+  [
+    'the numbers and records of a final batch',
+    3,
+    async () => {
+      const { batchId } = await settled()
+      return async (on) => {
+        const tx = on as DbTransaction
+        const txHash = toHex(randomBytes(32))
+        const settling = [{ txHash, blockNumber: 7n, blockHash: zeroHash, batchId, digests: [] }]
+        const span = await loadSpan(tx, [uuidOfOwn('sb', batchId)])
+        await openAuditRecords({ tx, chainId, vault, block: { number: 7n, hash: zeroHash, at: 7n } }, settling, span)
+      }
+    },
+  ],
+  [
+    'the next record to build and what the books know of it',
+    4,
+    async () => {
+      const { payment, batchId } = await settled()
+      await openRecord(batchId)
+      return async (on) => {
+        const record = await createAudit(on).next(chainId, vault)
+        if (record !== undefined) await createAudit(on).booked({ ...record, batchId }, [payment.digest])
+      }
+    },
+  ],
+  [
+    'a built record and the claim of its copies',
+    2,
+    async () => {
+      await openRecord((await settled()).batchId)
+      return async (on) => {
+        const record = await createAudit(on).next(chainId, vault)
+        const built = { bytes: Buffer.from('{}'), sha256: toHex(randomBytes(32)), cid: 'bafy' }
+        if (record !== undefined) await createAudit(on).store(chainId, vault, record, built)
+        const due = { chainId, vault, store: 'ipfs', countMax: 8, leaseMillis: 1 } as const
+        expect((await createArchive(on).claim(due)).length).toBeGreaterThan(0)
+      }
+    },
+  ],
+  [
+    'a read of an audit record',
+    1,
+    async () => {
+      const { batchId } = await settled()
+      await openRecord(batchId)
+      return (on) => createAuditRecords(on).findOfBatch(batchId)
     },
   ],
   [
