@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import arlocal from 'arlocal'
@@ -6,7 +7,10 @@ import arlocal from 'arlocal'
  * The process behind startArweave: arlocal on 127.0.0.1 with blocks that come by themselves. Arguments: port, folder,
  * milliseconds between blocks. Ends when its supervisor does.
  */
-const [port, directory, blockMillis] = process.argv.slice(2)
+const [port, directory = '', blockMillis] = process.argv.slice(2)
+// It writes a log into the folder where it stands.
+await mkdir(directory, { recursive: true })
+process.chdir(directory)
 const url = `http://127.0.0.1:${port}`
 
 const gateway = new arlocal.default(Number(port), false, directory, true)
