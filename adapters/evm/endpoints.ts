@@ -29,8 +29,9 @@ type Endpoint = {
 /**
  * Several nodes of one chain behind one `Rpc`. All that is asked goes to the first endpoint that is not put aside; what it
  * cannot answer goes to the next. An endpoint is put aside when it is not reached, serves another chain, or is behind the
- * others; if all are aside, all are tried in turn. Reads are pinned to block hashes, so that a change of node in between
- * cannot mix two histories, and one that does not know a block yet hands over to one that does.
+ * others; if all are aside, all are tried in turn. Reads of state are pinned to block hashes, so that a change of node in
+ * between cannot mix two histories, and a node that refuses one it does not know yet hands over to one that does. A block by
+ * its number may be absent at a node that is behind: whoever asks for one must know that.
  */
 export function connectEndpoints({
   chainId,
@@ -102,6 +103,8 @@ export function connectEndpoints({
   async function compareHeads(): Promise<void> {
     const heads = await Promise.all(
       endpoints.map(async (endpoint) => {
+        // A node may come to serve another chain without ever failing.
+        if (endpoints.length > 1) endpoint.isRightChain = undefined
         const head = await askEndpoint(endpoint, 'eth_blockNumber', [], quantitySchema).catch((error: unknown) => {
           if (error instanceof ChainUnavailableError) return undefined
           throw error
@@ -109,10 +112,10 @@ export function connectEndpoints({
         return { endpoint, head: head instanceof NodeRefusal ? undefined : head }
       }),
     )
-    const highest = heads.reduce((high, { head }) => (head !== undefined && head > high ? head : high), 0n)
+    const agreed = agreedHead(heads.flatMap(({ head }) => head ?? []))
     for (const { endpoint, head } of heads) {
-      if (head !== undefined && head + lagBlocksMax < highest)
-        putAside(endpoint, `it is at block ${head}, another is at ${highest}`)
+      if (head !== undefined && head + lagBlocksMax < agreed)
+        putAside(endpoint, `it is at block ${head}, others are at ${agreed}`)
     }
   }
 
@@ -166,6 +169,16 @@ export function connectEndpoints({
       }
     },
   }
+}
+
+/**
+ * The head that at least half of the nodes have reached: one that runs ahead of all others, because it lies or follows
+ * something else, puts nobody aside. Of two nodes it is the higher head: who is behind cannot be told from who runs ahead, and
+ * finality asks for hashes anyway.
+ */
+function agreedHead(heads: readonly bigint[]): bigint {
+  const descending = heads.toSorted((a, b) => (a > b ? -1 : 1))
+  return descending[Math.floor((descending.length - 1) / 2)] ?? 0n
 }
 
 function isTransport(error: unknown): error is ChainUnavailableError {

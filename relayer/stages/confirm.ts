@@ -57,7 +57,11 @@ async function start({ chain, config, confirmation }: StageContext): Promise<Cha
   return view
 }
 
-/** The highest block that we and the node agree on, by hash. `lagging`: the node is behind what we have seen, without disagreeing. */
+/**
+ * The highest block that we and the node agree on, by hash. `lagging`: the node is behind what we have seen, without disagreeing.
+ * @throws ChainUnavailableError if a block below the head is not there: another node answered, which is behind. Only another
+ * hash is a fork.
+ */
 async function commonAncestor(
   { chain, config, confirmation }: StageContext,
   view: ChainViewRecord,
@@ -69,7 +73,8 @@ async function commonAncestor(
     if (stored === undefined) break
     const theirs =
       number === head.number ? ({ outcome: 'found', value: head } as const) : await chain.blockByNumber(number)
-    if (theirs.outcome === 'found' && theirs.value.hash === stored.hash) {
+    if (theirs.outcome === 'absent') throw new ChainUnavailableError(`block ${number}, below the head ${head.number}`)
+    if (theirs.value.hash === stored.hash) {
       return depth === 0 && head.number < view.headNumber ? 'lagging' : number
     }
   }

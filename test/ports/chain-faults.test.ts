@@ -310,6 +310,16 @@ describe('several nodes', () => {
     expect([heads(first), heads(second)]).toEqual(isAside ? [1, 1] : [2, 0])
   })
 
+  test('one node that runs ahead of two others puts nobody aside', async () => {
+    const [first, second, third] = [await healthy(16), await healthy(16), await healthy(1_000)]
+    const said: unknown[] = []
+    const chain = chainOn([first.rpcUrl, second.rpcUrl, third.rpcUrl], { ...silent, warn: (facts) => said.push(facts) })
+    await chain.head()
+    await expect.poll(() => [first, second, third].map((node) => countOf(node, 'eth_blockNumber'))).toEqual([1, 1, 1])
+    expect(await chain.head()).toEqual(head)
+    expect(said).toEqual([])
+  })
+
   test('a block that one node does not know yet is read from one that does', async () => {
     const unknown = { error: { code: -32000, message: 'header not found' } }
     const first = await serverThat(({ method }) => (method === 'eth_chainId' ? { result: '0x7a69' } : unknown))

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { ChainUnavailableError } from '../../core/ports/chain.ts'
 import { createWorld } from './world.ts'
 
 const world = await createWorld()
@@ -53,6 +54,23 @@ describe('a node that lags', () => {
     const lagging = { ...other.context, chain: { ...chain, head: async () => behind.value } }
     const { pipeline } = await import('../../relayer/pipeline.ts')
     await pipeline.confirm(lagging)
+    expect(await other.stateOf(id)).toBe('included')
+  })
+
+  test('and answers after one that is ahead did is no fork: nothing moves, and the question is asked again', async () => {
+    const other = await createWorld()
+    const payer = await other.payerWith(2_000_000n)
+    const [id = ''] = await other.submitted(payer)
+    await other.mine()
+    await other.run('confirm')
+    await other.mine()
+    const { chain } = other.context
+    const absent = {
+      ...other.context,
+      chain: { ...chain, blockByNumber: async () => ({ outcome: 'absent' }) as const },
+    }
+    const { pipeline } = await import('../../relayer/pipeline.ts')
+    await expect(pipeline.confirm(absent)).rejects.toThrow(ChainUnavailableError)
     expect(await other.stateOf(id)).toBe('included')
   })
 })
