@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { RelayError } from '../../core/errors.ts'
-import type { IdempotentAnswer } from '../../core/ports/idempotency.ts'
+import type { IdempotentAnswer, IdempotentRequest } from '../../core/ports/idempotency.ts'
 import type { ApiEnv } from '../environment.ts'
 import { type GroupCommit, groupCommit } from '../group-commit.ts'
 import { outageOf } from '../outage.ts'
@@ -18,7 +18,11 @@ const lockSeconds = 60
  */
 export function idempotent({ idempotency, log }: Pick<ApiPorts, 'idempotency' | 'log'>): MiddlewareHandler<ApiEnv> {
   const isOutage = (error: unknown): boolean => outageOf(error) !== undefined
-  const begins = groupCommit({ items: 'requests', isOutage, commit: idempotency.begin })
+  const begins = groupCommit({
+    items: 'requests',
+    isOutage,
+    commit: (requests: readonly IdempotentRequest[]) => idempotency.begin(requests),
+  })
   const finishes = groupCommit({
     items: 'answers',
     isOutage,

@@ -9,7 +9,7 @@ import { freePort } from '../../scripts/embedded/port.ts'
 import { freshDirectory } from './directory.ts'
 import { account, connect, deployToken, readEverything, sendTraffic } from './token.ts'
 
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: 300_000 })
 
 const blockSeconds = 0.2
 

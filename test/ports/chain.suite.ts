@@ -215,6 +215,7 @@ export function testChain(
       expect(await chain.send(raw)).toEqual({ outcome: 'known' })
       const facts = { to: vault.vault, from: lane.address, input: settleCalldata(payload) }
       expect(await chain.transaction(hash)).toEqual({ outcome: 'found', value: facts })
+      expect(await chain.mined(hash)).toEqual({ outcome: 'absent' })
       await node.mine()
       expect(await chain.send(raw)).toMatchObject({ outcome: expect.stringMatching(/known|nonce_too_low/) })
 
@@ -229,6 +230,17 @@ export function testChain(
       })
       const [account] = await chain.accounts(scene.token, [payer.address], receipt.value.blockHash)
       expect(account).toMatchObject({ balance: 4_000n, topNonce: 0n, nonceWindow: 1n })
+
+      const { isSuccess: _isSuccess, ...place } = receipt.value
+      const mined = await chain.mined(hash)
+      expect(mined).toMatchObject({
+        outcome: 'found',
+        value: { hash, ...place, status: 1n, input: settleCalldata(payload) },
+      })
+      if (mined.outcome !== 'found' || event === undefined) throw new Error('not mined')
+      expect(mined.value.effectiveGasPriceWei).toBeGreaterThan(0n)
+      expect(mined.value.logs.map(({ logIndex }) => logIndex)).toContain(event.logIndex)
+      expect(await chain.mined(keccak256(toHex('no such tx')))).toEqual({ outcome: 'absent' })
     })
 
     test('what a node says against a tx is told apart: a spent nonce, a bid that is too low, a refusal', async () => {

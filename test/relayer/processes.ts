@@ -1,8 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { generateKeyPair } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { type Address, createTestClient, http, publicActions, walletActions } from 'viem'
 import { anvil } from 'viem/chains'
@@ -40,6 +42,10 @@ export async function startSurroundings() {
   }
   const config = join(directory, 'config.json')
   await writeFile(config, JSON.stringify({ chains: [chain] }))
+  // Nothing is archived here; the relayer wants to know where it would be.
+  const arweaveKeyFile = join(directory, 'arweave.json')
+  const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2_048, publicExponent: 65_537 })
+  await writeFile(arweaveKeyFile, JSON.stringify(privateKey.export({ format: 'jwk' })), { mode: 0o600 })
   const client = createTestClient({
     ...{ mode: 'anvil', chain: { ...anvil, id: chainId }, transport: http(node.rpcUrl), cacheTime: 0 },
   })
@@ -80,7 +86,8 @@ export async function startSurroundings() {
       const child = fork(entryOf(part), {
         env: {
           ...{ PATH: process.env.PATH ?? '', DATABASE_URL: postgres.url, ICE_CONFIG: config, PORT: '0' },
-          ...{ LOG_LEVEL: 'debug', SECRET_KEYS: `0x${'5e'.repeat(32)}`, ...changes },
+          ...{ IPFS_DIRECTORY: join(directory, 'ipfs'), ARWEAVE_GATEWAY_URL: 'http://127.0.0.1:1' },
+          ...{ ARWEAVE_KEY_FILE: arweaveKeyFile, LOG_LEVEL: 'debug', SECRET_KEYS: `0x${'5e'.repeat(32)}`, ...changes },
         },
         silent: true,
       })

@@ -1,10 +1,16 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
 import { readSettings, retiringLanes } from '../../relayer/settings.ts'
 import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
 
 const [first, second] = localAccounts.lanes.map(({ address }) => address)
 const stranger = localAccounts.stranger.address
 if (first === undefined || second === undefined) throw new Error('two lanes')
+const folder = await mkdtemp(join(tmpdir(), 'ice-test-settings-'))
+afterAll(() => rm(folder, { recursive: true, force: true }))
+await writeFile(join(folder, 'key.json'), '{}')
 const none = { LANES_RETIRING: [], LANES_ABSENT: [] }
 
 describe('the lanes of a relayer', () => {
@@ -16,6 +22,9 @@ describe('the lanes of a relayer', () => {
       LANE_SIGNERS: localAccounts.lanes.map((lane) => `local:${privateKeyOf(lane)}`).join(),
       LANES_RETIRING: `${first.toLowerCase()}`,
       LANES_ABSENT: '',
+      IPFS_DIRECTORY: folder,
+      ARWEAVE_GATEWAY_URL: 'http://127.0.0.1:1',
+      ARWEAVE_KEY_FILE: join(folder, 'key.json'),
     })
     expect(retiringLanes(settings, [first, second])).toEqual(new Set([first]))
     expect(settings.LANES_ABSENT).toEqual([])
