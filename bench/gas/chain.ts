@@ -10,6 +10,7 @@ import {
   stringToHex,
 } from 'viem'
 import { privateKeyToAccount, sign } from 'viem/accounts'
+import { parseSignature } from '../../core/protocol/signature.ts'
 
 /** Unix seconds of the first block. Fixed, because a zero byte in a deadline would change the gas of calldata. */
 export const startsAt = 1_800_000_000
@@ -89,6 +90,13 @@ export async function openChain(accounts: readonly Account[]) {
 /** 65 bytes, RFC 6979: the same digest gives the same signature. */
 export function signDigest({ key }: Account, hash: Hex): Promise<Hex> {
   return sign({ privateKey: key, hash, to: 'hex' })
+}
+
+/** The same in the 64 bytes of EIP-2098. */
+export async function compactOf(account: Account, hash: Hex): Promise<Hex> {
+  const parsed = parseSignature(await signDigest(account, hash))
+  if (parsed.outcome !== 'ok') throw new Error(parsed.reason)
+  return parsed.compact
 }
 
 /** Bytes that look random, as real order references and EIP-3009 nonces do, and are the same in every run. */

@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util'
 import hre from 'hardhat'
 import { measureBaselines } from './baselines.ts'
 import { table } from './figures.ts'
+import { measureOurs } from './ours.ts'
 import { acceptSnapshot, changesBetween, readSnapshot, tell } from './snapshot.ts'
 import { openStage } from './stage.ts'
-import { measureVault } from './vault.ts'
 
 const notes = `
 Receipt gas through payments, in steady state: slots are not zero. Bytes and FastLZ bytes are of the calldata.
@@ -22,7 +22,7 @@ const { values: flags } = parseArgs({
 // An old build would give old figures.
 await hre.tasks.getTask('build').run({ quiet: true })
 const stage = await openStage()
-const ours = await measureVault(stage)
+const ours = await measureOurs(stage)
 const figures = [...ours, ...(await measureBaselines(stage))]
 await stage.chain.close()
 

@@ -1,6 +1,6 @@
-import { type Address, encodeFunctionData, getAddress, parseAbi } from 'viem'
+import { type Address, encodeFunctionData, getAddress, type Hex, hashDomain, parseAbi } from 'viem'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
-import { type Account, accountOf, accountsFrom, type Chain, openChain } from './chain.ts'
+import { type Account, accountOf, accountsFrom, type Chain, chainId, openChain } from './chain.ts'
 
 export const payersMax = 1_000
 const payeesMax = 10
@@ -26,6 +26,7 @@ export type Stage = {
   /** A plain OpenZeppelin ERC-20, to show how little the vault depends on the token. */
   readonly demoToken: Address
   readonly vault: Address
+  readonly pullSettler: Address
   readonly multicall: Address
   readonly naiveBatch: Address
 }
@@ -46,6 +47,7 @@ export async function openStage(): Promise<Stage> {
   const demoToken = getAddress(await chain.deploy(owner, 'DemoToken', ['Demo Dollar', 'DUSD', 6]))
   const multicall = getAddress(await chain.deploy(owner, 'Multicall'))
   const naiveBatch = getAddress(await chain.deploy(owner, 'NaiveBatch'))
+  const pullSettler = getAddress(await chain.deploy(owner, 'PullSettler', [vault]))
 
   const configure = (data: ReturnType<typeof encodeFunctionData>) => chain.post({ from: owner, to: vault, data })
   await configure(encodeFunctionData({ abi: vaultAbi, functionName: 'addRelayer', args: [relayer.address, relayerId] }))
@@ -62,7 +64,22 @@ export async function openStage(): Promise<Stage> {
       data: encodeFunctionData({ abi: tokenAbi, functionName: 'mint', args }),
     })
   }
-  return { chain, owner, relayer, payers, payees, token, demoToken, vault, multicall, naiveBatch }
+  return { chain, owner, relayer, payers, payees, token, demoToken, vault, pullSettler, multicall, naiveBatch }
+}
+
+/** The domain in which payers sign for the token of all scenarios. */
+export function tokenSeparator(token: Address): Hex {
+  return hashDomain({
+    domain: { name: 'Bench Dollar', version: '1', chainId: BigInt(chainId), verifyingContract: token },
+    types: {
+      EIP712Domain: [
+        { name: 'name', type: 'string' },
+        { name: 'version', type: 'string' },
+        { name: 'chainId', type: 'uint256' },
+        { name: 'verifyingContract', type: 'address' },
+      ],
+    },
+  })
 }
 
 /** Once per payer and spender. Unlimited, because a token then leaves the allowance as it is, which is cheaper. */

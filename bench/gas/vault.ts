@@ -1,9 +1,8 @@
-import { type Address, encodeFunctionData, type Hex, parseAbi, parseEventLogs, sliceHex } from 'viem'
+import { type Address, encodeFunctionData, parseAbi, parseEventLogs, sliceHex } from 'viem'
 import { decodeResults, encodeBatch, type SignedCancel, type SignedPayment } from '../../core/protocol/packed.ts'
-import { parseSignature } from '../../core/protocol/signature.ts'
 import { cancelDigest, domainOf, domainSeparator, paymentDigest } from '../../core/protocol/typed-data.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
-import { type Account, amountOf, chainId, scatter, signDigest, startsAt, type Transaction } from './chain.ts'
+import { type Account, amountOf, chainId, compactOf, scatter, startsAt, type Transaction } from './chain.ts'
 import { type Figure, figureOf, type Spent } from './figures.ts'
 import { approveAll, payersMax, relayerId, type Stage } from './stage.ts'
 
@@ -121,12 +120,6 @@ function vaultSettler({ chain, relayer, vault, ...stage }: Stage, token: Address
     return nonce
   }
 
-  async function signed(account: Account, digest: Hex): Promise<Hex> {
-    const parsed = parseSignature(await signDigest(account, digest))
-    if (parsed.outcome !== 'ok') throw new Error(parsed.reason)
-    return parsed.compact
-  }
-
   async function settle(payments: readonly SignedPayment[], cancels: readonly SignedCancel[]): Promise<Spent> {
     const anchor = scatter('anchor')
     const blob = encodeBatch({ token, scale: 1n, anchor, payments, cancels })
@@ -153,7 +146,7 @@ function vaultSettler({ chain, relayer, vault, ...stage }: Stage, token: Address
         deadline: BigInt(startsAt + 3_600 + i),
         orderRef: sliceHex(scatter(`order ${i} of nonce ${nonce}`), 0, 8),
       }
-      payments.push({ ...payment, signature: await signed(payer, paymentDigest(separator, payment)) })
+      payments.push({ ...payment, signature: await compactOf(payer, paymentDigest(separator, payment)) })
     }
     return settle(payments, [])
   }
@@ -164,7 +157,7 @@ function vaultSettler({ chain, relayer, vault, ...stage }: Stage, token: Address
       const payer = at(stage.payers, i)
       const nonce = takeNonce(payer.address)
       const terms = { payer: payer.address, token, nonce, deadline: BigInt(startsAt + 3_600 + i) }
-      cancels.push({ ...terms, signature: await signed(payer, cancelDigest(separator, terms)) })
+      cancels.push({ ...terms, signature: await compactOf(payer, cancelDigest(separator, terms)) })
     }
     return settle([], cancels)
   }

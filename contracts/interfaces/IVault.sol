@@ -27,6 +27,41 @@ interface IVault is IERC5267 {
         bytes8 orderRef;
     }
 
+    /// @notice What a payer signs in the chained mode: this payment, and through `previous` every payment since the account's
+    /// head. Sign only a `previous` that was computed from payments that were signed before, or the head itself.
+    struct ChainedPayment {
+        /// The signer, whose chained account pays.
+        address payer;
+        /// Receives the money. Never zero, the vault or the token.
+        address payee;
+        address token;
+        /// Atomic units, never zero.
+        uint256 amount;
+        /// One above the sequence of the payment before; the first of an account is 1. At most 2^24 - 1.
+        uint256 sequence;
+        /// Last second at which the payment may settle, at most `DEADLINE_AHEAD_MAX` after the block it settles in.
+        uint256 deadline;
+        /// First 8 bytes of the order's salted hash; zero without an order.
+        bytes8 orderRef;
+        /// The link of the payment before; the account's `head` if that one has settled, zero for the first. A link is
+        /// the first 16 bytes of keccak256(deadline 5 | payee 20 | amount / scale 6 | orderRef 8 | previous 16).
+        bytes16 previous;
+    }
+
+    /// @notice Which account a deposit by EIP-3009 is for. Not signed itself: its struct hash is the `nonce` of the
+    /// authorization that the payer signs for the token, and so bound by it.
+    struct DepositAuthorization {
+        /// The signer of the authorization; only their account is credited.
+        address payer;
+        address token;
+        /// 0: independent, 1: chained.
+        uint8 mode;
+        /// Binds an unbound account; for a bound one its relayer or 0.
+        uint32 relayerId;
+        /// Makes each deposit's nonce another one; random.
+        bytes32 salt;
+    }
+
     /// @notice The relayer's promise for one accepted payment: a leaf of the tree whose root is signed.
     struct Acknowledgement {
         /// See `paymentDigest`
@@ -70,15 +105,41 @@ interface IVault is IERC5267 {
         uint64 pendingEffectiveAt;
     }
 
+    /// @notice All that the vault knows of one (payer, token) in the chained mode.
+    struct ChainedAccount {
+        uint88 balance;
+        /// Of the last payment settled. 0: none yet.
+        uint24 sequence;
+        /// Link of the last payment settled: `previous` of the next one.
+        bytes16 head;
+        /// As in `Account`
+        uint16 relayerId;
+        uint128 withdrawAmount;
+        uint64 withdrawUnlockAt;
+        uint32 pendingRelayerId;
+        uint64 pendingEffectiveAt;
+    }
+
     /// @notice One batch took effect as far as `results` says.
     /// @param anchor Audit word of the relayer's choice
-    /// @param results Payments first, then cancels; bit i is byte i / 8, value 1 << (i % 8), set if it took effect
+    /// @param results Payments first, then cancels, then wallet payments; bit i is byte i / 8, value 1 << (i % 8), set if it took effect
     event BatchSettled(
         bytes32 indexed anchor,
         address indexed token,
         uint32 indexed relayerId,
         uint256 paymentCount,
         uint256 cancelCount,
+        bytes results
+    );
+
+    /// @notice One chained batch took effect as far as `results` says.
+    /// @param results Bit i is byte i / 8, value 1 << (i % 8), set if run i took effect, which is all of its payments
+    event ChainedBatchSettled(
+        bytes32 indexed anchor,
+        address indexed token,
+        uint32 indexed relayerId,
+        uint256 runCount,
+        uint256 paymentCount,
         bytes results
     );
 
@@ -110,12 +171,35 @@ interface IVault is IERC5267 {
     ///
     /// Each payee is paid once per batch, by `transfer` with `PAYOUT_GAS`; below the token's payout threshold, or where
     /// the token refuses, the sum is credited instead.
+    /// Payments of contract wallets (ERC-1271) stand in a section of their own, in a batch of version 2: at most 16, each
+    /// asked with 100,000 gas whether it signed the payment. They obey the same rules. Which section a payer's record belongs
+    /// to is the relayer's choice: an account with code under EIP-7702 that signs with its key belongs to the first.
     /// @param blob version 1 | token 20 | baseDeadline 5 | payeeCount 2 | paymentCount 2 | cancelCount 2 | anchor 32 |
     /// payees 20 each | payments: r 32, vs 32 (EIP-2098), amount 6 (times the token's scale), nonce 4,
     /// deadline - baseDeadline 2, payee index 2, payer 20, orderRef 8 | cancels: r 32, vs 32, nonce 4,
-    /// deadline - baseDeadline 2, payer 20. Big-endian, no padding.
+    /// deadline - baseDeadline 2, payer 20. Big-endian, no padding. Version 2 goes on: walletCount 1 | wallet payments:
+    /// amount 6, nonce 4, deadline - baseDeadline 2, payee index 2, payer 20, orderRef 8, signature length 2, signature.
     /// @return results As in `BatchSettled`
     function settle(bytes calldata blob) external returns (bytes memory results);
+
+    /// @notice Settles a packed batch of chained payments. Only for relayers' senders; not while paused.
+    ///
+    /// A run is consecutive payments of one payer, bound by their links to the account's head on one side and to the
+    /// signature over the last payment on the other. It takes effect as a whole or not at all, and costs no other run
+    /// anything. It takes effect iff
+    /// - the signature is the payer's over exactly the last payment, with the sequence and the `previous` that follow from
+    ///   the account and the payments before,
+    /// - each payment's `amount` is not zero and its deadline is as in `settle`,
+    /// - the payer's chained account is bound to the sender's relayer id,
+    /// - the sum of its amounts is within the balance, and its last sequence below 2^24.
+    ///
+    /// Payees are paid as in `settle`.
+    /// @param blob version 3 | token 20 | baseDeadline 5 | payeeCount 2 | runCount 2 | paymentCount 2 | anchor 32 |
+    /// payees 20 each | runs: r 32, vs 32 (EIP-2098), payer 20, count 2 (not zero; all counts add up to paymentCount), then
+    /// for each payment deadline - baseDeadline 2, payee index 2, amount 6 (times the token's scale), orderRef 8.
+    /// Big-endian, no padding.
+    /// @return results As in `ChainedBatchSettled`
+    function settleChained(bytes calldata blob) external returns (bytes memory results);
 
     /// @notice Settles one promised payment that the relayer left undone. For anyone; not while paused.
     ///
@@ -153,6 +237,36 @@ interface IVault is IERC5267 {
     /// @param relayerId Binds an unbound account; for a bound one its relayer or 0
     function deposit(address token, uint256 amount, uint32 relayerId) external;
 
+    /// @notice A deposit by `receiveWithAuthorization` of the token, sent by anyone. @dev EIP-3009
+    /// @param authorization Its struct hash is the nonce of what the payer signed: DepositAuthorization(address payer,address
+    /// token,uint8 mode,uint32 relayerId,bytes32 salt)
+    /// @param validAfter As signed, unix seconds, exclusive
+    /// @param validBefore As signed, unix seconds, exclusive
+    function depositWithAuthorization(
+        DepositAuthorization calldata authorization,
+        uint256 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+
+    /// @notice A deposit from the caller after a `permit` of exactly `amount`. If the permit fails, as it does when somebody
+    /// sent it before, an allowance that is there already will do. @dev EIP-2612
+    /// @param mode 0: independent, 1: chained
+    /// @param deadline Of the permit
+    function depositWithPermit(
+        uint8 mode,
+        address token,
+        uint256 amount,
+        uint32 relayerId,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
+
     /// @notice Starts (or restarts) the caller's withdrawal. Always.
     /// @param amount May exceed the balance: what is left then is paid
     function requestWithdraw(address token, uint128 amount) external;
@@ -173,6 +287,24 @@ interface IVault is IERC5267 {
 
     /// @notice Carries out a rebind whose time has come. For anyone, always.
     function applyRelayer(address payer, address token) external;
+
+    event ChainedDeposited(address indexed payer, address indexed token, uint256 amount, uint32 relayerId);
+    event ChainedRelayerBound(address indexed payer, address indexed token, uint32 relayerId);
+    event ChainedRelayerRebindRequested(address indexed payer, address indexed token, uint32 relayerId, uint64 effectiveAt);
+    event ChainedWithdrawRequested(address indexed payer, address indexed token, uint256 amount, uint64 unlockAt);
+    event ChainedWithdrawCancelled(address indexed payer, address indexed token);
+    event ChainedWithdrawn(address indexed payer, address indexed token, uint256 amount);
+
+    /// @notice As `deposit`, to the caller's chained account: at most 2^88 - 1 units, and a relayer id below 2^16.
+    function depositChained(address token, uint256 amount, uint32 relayerId) external;
+
+    /// @notice As the functions without "Chained", for the caller's chained account.
+    function requestWithdrawChained(address token, uint128 amount) external;
+    function cancelWithdrawChained(address token) external;
+    function withdrawChained(address token) external;
+    function withdrawChainedTo(address token, address to) external;
+    function setRelayerChained(address token, uint32 relayerId) external;
+    function applyRelayerChained(address payer, address token) external;
 
     event TokenListed(address indexed token, uint128 scale, uint96 payoutMin);
     event TokenDelisted(address indexed token);
@@ -226,6 +358,8 @@ interface IVault is IERC5267 {
     function accountOf(address payer, address token) external view returns (Account memory);
     /// @notice The same for many payers of one token, in their order.
     function accountsOf(address token, address[] calldata payers) external view returns (Account[] memory);
+    function chainedAccountOf(address payer, address token) external view returns (ChainedAccount memory);
+    function chainedAccountsOf(address token, address[] calldata payers) external view returns (ChainedAccount[] memory);
     /// @notice True if `nonce` is spent, or so far below the highest one that it counts as spent.
     function isNonceUsed(address payer, address token, uint256 nonce) external view returns (bool);
     /// @notice What waits in the vault for a payee.
@@ -244,10 +378,13 @@ interface IVault is IERC5267 {
     function pauseAllowedAt() external view returns (uint64);
     /// @notice What a payer's signature covers.
     function paymentDigest(Payment calldata payment) external view returns (bytes32);
+    function chainedPaymentDigest(ChainedPayment calldata payment) external view returns (bytes32);
     function DOMAIN_SEPARATOR() external view returns (bytes32);
 
     /// @notice The batch is not what `settle` describes.
-    /// @param what "version", "length" or "payee index" (then `expected` is the exclusive bound)
+    /// @param what "version", "length", "payee index" (then `expected` is the exclusive bound), and of a chained batch "run"
+    /// (a run's count: not zero, at most `expected`) and "payments" (all runs' counts), and of
+    /// wallet payments "wallets" (their number) and "signature" (its length)
     error Malformed(bytes32 what, uint256 actual, uint256 expected);
     /// @notice Zero, the vault and the token cannot be paid.
     error BadPayee(address payee);
@@ -271,6 +408,10 @@ interface IVault is IERC5267 {
     error TokenNotListed(address token);
     error SenderTaken(address sender, uint32 relayerId);
 
+    /// @notice An account of this mode has no room for such an id.
+    error RelayerTooLarge(uint32 relayerId, uint256 max);
+    error ModeUnknown(uint8 mode, uint8 max);
+    error AllowanceShort(uint256 allowance, uint256 amount);
     error RelayerMismatch(uint32 bound, uint32 given);
     /// @notice The vault received something else than was said: a fee, a rebase.
     error DepositMismatch(uint256 received, uint256 expected);

@@ -8,6 +8,8 @@ import {IVault} from "../interfaces/IVault.sol";
 library Signature {
     /// Half the order of secp256k1, rounded down. @dev EIP-2
     uint256 internal constant S_MAX = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+    /// What the precompile takes.
+    uint256 internal constant RECOVER_GAS = 3_000;
     uint256 private constant S_MASK = 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff;
 
     /// @param vs EIP-2098: the y parity in the highest bit of s
@@ -29,7 +31,7 @@ library Signature {
             signer := mul(mload(0x00), iszero(gt(s, S_MAX)))
         }
         // The precompile fails only for want of gas, and a sender must not turn good signatures into bad ones so.
-        if (!asked) revert IVault.GasShort(gasleft(), 3_000);
+        if (!asked) revert IVault.GasShort(gasleft(), RECOVER_GAS);
     }
 
     /// @notice The same for a signature of 65 bytes (v 27 or 28) or 64. Off the hot path, so left to OpenZeppelin.

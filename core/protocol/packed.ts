@@ -1,4 +1,5 @@
 import { type Address, type Hex, hexToBytes } from 'viem'
+import { baseDeadlineOf, hexOf, packedReader, payeeAt, payeeTable, word } from './packed-field.ts'
 import type { Cancel, Payment } from './typed-data.ts'
 
 /**
@@ -49,10 +50,8 @@ export function isRepresentable(amount: bigint, scale: bigint): boolean {
 
 /** @throws RangeError if a field does not fit: callers check at accept, so this is a broken promise, not bad input. */
 export function encodeBatch(batch: Batch): Hex {
-  const records = [...batch.payments, ...batch.cancels]
-  const baseDeadline = records.reduce((low, r) => (r.deadline < low ? r.deadline : low), records[0]?.deadline ?? 0n)
-  const payees = [...new Set(batch.payments.map((p) => p.payee.toLowerCase() as Address))]
-  const indexOf = new Map(payees.map((payee, index) => [payee, index]))
+  const baseDeadline = baseDeadlineOf([...batch.payments, ...batch.cancels])
+  const { payees, indexOf } = payeeTable(batch.payments)
 
   const parts = [
     word(packedVersion, 1),
@@ -71,7 +70,7 @@ export function encodeBatch(batch: Batch): Hex {
       word(p.amount / batch.scale, 6),
       word(p.nonce, 4),
       word(p.deadline - baseDeadline, 2),
-      word(indexOf.get(p.payee.toLowerCase() as Address) ?? -1, 2),
+      word(indexOf(p.payee), 2),
       hexOf(p.payer, 20),
       hexOf(p.orderRef, 8),
     )
@@ -86,42 +85,30 @@ export type DecodedBatch = Omit<Batch, 'scale'>
 
 /** Reads a blob back, for auditors and for batches that another sender broadcast. @throws RangeError if malformed. */
 export function decodeBatch(blob: Hex, scale: bigint): DecodedBatch {
-  const hex = blob.slice(2).toLowerCase()
-  let at = 0
-  const take = (bytes: number): string => {
-    const part = hex.slice(at, at + bytes * 2)
-    if (part.length !== bytes * 2) throw new RangeError(`blob ends at byte ${hex.length / 2}, wanted ${at / 2 + bytes}`)
-    at += bytes * 2
-    return part
-  }
-  const number = (bytes: number): bigint => BigInt(`0x${take(bytes)}`)
-  const address = (): Address => `0x${take(20)}`
-
-  const version = number(1)
+  const read = packedReader(blob)
+  const version = read.number(1)
   if (version !== BigInt(packedVersion)) throw new RangeError(`packed version ${version}, this is ${packedVersion}`)
-  const token = address()
-  const baseDeadline = number(5)
-  const payeeCount = Number(number(2))
-  const paymentCount = Number(number(2))
-  const cancelCount = Number(number(2))
-  const anchor: Hex = `0x${take(32)}`
-  const payees = Array.from({ length: payeeCount }, address)
+  const token = read.address()
+  const baseDeadline = read.number(5)
+  const payeeCount = Number(read.number(2))
+  const paymentCount = Number(read.number(2))
+  const cancelCount = Number(read.number(2))
+  const anchor = read.bytes(32)
+  const payees = Array.from({ length: payeeCount }, read.address)
 
   const payments = Array.from({ length: paymentCount }, (): SignedPayment => {
-    const signature: Hex = `0x${take(64)}`
-    const amount = number(6) * scale
-    const nonce = number(4)
-    const deadline = baseDeadline + number(2)
-    const index = Number(number(2))
-    const payee = payees[index]
-    if (payee === undefined) throw new RangeError(`payee index ${index} of ${payeeCount}`)
-    return { signature, amount, nonce, deadline, payee, payer: address(), orderRef: `0x${take(8)}`, token }
+    const signature = read.bytes(64)
+    const amount = read.number(6) * scale
+    const nonce = read.number(4)
+    const deadline = baseDeadline + read.number(2)
+    const payee = payeeAt(payees, Number(read.number(2)))
+    return { signature, amount, nonce, deadline, payee, payer: read.address(), orderRef: read.bytes(8), token }
   })
   const cancels = Array.from({ length: cancelCount }, (): SignedCancel => {
-    const signature: Hex = `0x${take(64)}`
-    return { signature, nonce: number(4), deadline: baseDeadline + number(2), payer: address(), token }
+    const signature = read.bytes(64)
+    return { signature, nonce: read.number(4), deadline: baseDeadline + read.number(2), payer: read.address(), token }
   })
-  if (at !== hex.length) throw new RangeError(`${(hex.length - at) / 2} bytes after the last record`)
+  read.end()
   return { token, anchor, payments, cancels }
 }
 
@@ -133,15 +120,4 @@ export function decodeResults(bitmap: Hex, count: number): readonly boolean[] {
     if (byte === undefined) throw new RangeError(`bitmap of ${bytes.length} bytes for ${count} records`)
     return ((byte >> (i & 7)) & 1) === 1
   })
-}
-
-function word(value: bigint | number, bytes: number): string {
-  const hex = BigInt(value).toString(16)
-  if (BigInt(value) < 0n || hex.length > bytes * 2) throw new RangeError(`${value} does not fit ${bytes} bytes`)
-  return hex.padStart(bytes * 2, '0')
-}
-
-function hexOf(value: Hex, bytes: number): string {
-  if (value.length !== 2 + bytes * 2) throw new RangeError(`${value.length / 2 - 1} bytes where ${bytes} belong`)
-  return value.slice(2).toLowerCase()
 }

@@ -25,6 +25,50 @@ export const types = {
     { name: 'deadline', type: 'uint256' },
     { name: 'orderRef', type: 'bytes8' },
   ],
+  /**
+   * Signed by the payer, out of the chained account: this payment, and through `previous` all payments since the account's
+   * head. `sequence` is one above that of the payment before; `previous` its link, see `chainedLink`.
+   */
+  ChainedPayment: [
+    { name: 'payer', type: 'address' },
+    { name: 'payee', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'amount', type: 'uint256' },
+    { name: 'sequence', type: 'uint256' },
+    { name: 'deadline', type: 'uint256' },
+    { name: 'orderRef', type: 'bytes8' },
+    { name: 'previous', type: 'bytes16' },
+  ],
+  /**
+   * Signed by the payer in the domain of the pull settler, or bound as the nonce of a ReceiveWithAuthorization: a payment out
+   * of the payer's own wallet. Fields as in `Payment`.
+   */
+  PullPayment: [
+    { name: 'payer', type: 'address' },
+    { name: 'payee', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'amount', type: 'uint256' },
+    { name: 'nonce', type: 'uint256' },
+    { name: 'deadline', type: 'uint256' },
+    { name: 'orderRef', type: 'bytes8' },
+  ],
+  /** Not signed itself: its struct hash is the nonce of the ReceiveWithAuthorization by which a deposit is made. */
+  DepositAuthorization: [
+    { name: 'payer', type: 'address' },
+    { name: 'token', type: 'address' },
+    { name: 'mode', type: 'uint8' },
+    { name: 'relayerId', type: 'uint32' },
+    { name: 'salt', type: 'bytes32' },
+  ],
+  /** Signed by the payer in the domain of the token. @see EIP-3009 */
+  ReceiveWithAuthorization: [
+    { name: 'from', type: 'address' },
+    { name: 'to', type: 'address' },
+    { name: 'value', type: 'uint256' },
+    { name: 'validAfter', type: 'uint256' },
+    { name: 'validBefore', type: 'uint256' },
+    { name: 'nonce', type: 'bytes32' },
+  ],
   /** Signed by the payer: burns one intent nonce on chain. Only the bound relayer may send it. */
   Cancel: [
     { name: 'payer', type: 'address' },
@@ -84,6 +128,21 @@ export type Payment = {
   readonly deadline: bigint
   readonly orderRef: Hex
 }
+export type ChainedPayment = Omit<Payment, 'nonce'> & { readonly sequence: bigint; readonly previous: Hex }
+export type PullPayment = Payment
+export type DepositAuthorization = Pick<Payment, 'payer' | 'token'> & {
+  readonly mode: keyof typeof modes
+  readonly relayerId: number
+  readonly salt: Hex
+}
+export type ReceiveWithAuthorization = {
+  readonly from: Address
+  readonly to: Address
+  readonly value: bigint
+  readonly validAfter: bigint
+  readonly validBefore: bigint
+  readonly nonce: Hex
+}
 export type Cancel = Pick<Payment, 'payer' | 'token' | 'nonce' | 'deadline'>
 export type PayeeOwnership = { readonly payee: Address; readonly app: string; readonly issuedAt: bigint }
 export type AcknowledgementKey = {
@@ -92,6 +151,9 @@ export type AcknowledgementKey = {
   readonly notBefore: bigint
   readonly notAfter: bigint
 }
+
+/** Which account of a payer and token a deposit is for. */
+export const modes = { independent: 0, chained: 1 } as const
 
 /** 0: may still fail and be corrected. 1: backed by finalized money in the vault; enforceable on chain after `settleBy`. */
 export const guarantees = { optimistic: 0, collateralised: 1 } as const
@@ -115,6 +177,10 @@ const typeHash = (name: keyof typeof types): Hex => {
 }
 const typeHashes = {
   Payment: typeHash('Payment'),
+  ChainedPayment: typeHash('ChainedPayment'),
+  PullPayment: typeHash('PullPayment'),
+  DepositAuthorization: typeHash('DepositAuthorization'),
+  ReceiveWithAuthorization: typeHash('ReceiveWithAuthorization'),
   Cancel: typeHash('Cancel'),
   CancelConsent: typeHash('CancelConsent'),
   PayeeOwnership: typeHash('PayeeOwnership'),
@@ -140,14 +206,14 @@ export function domainSeparator(domain: Domain): Hex {
 const digest = (separator: Hex, structHash: Hex): Hex => keccak256(concat(['0x1901', separator, structHash]))
 
 /**
- * What is hashed into the struct hash of a Payment: its type hash and a 32-byte word per field. By hand, because this runs
+ * What is hashed into the struct hash of a Payment, or of a PullPayment, which has the same fields: its type hash and a 32-byte word per field. By hand, because this runs
  * for every payment: an ABI encoder takes ten times as long.
  * @throws RangeError for a number above 2²⁵⁶ − 1
  */
-export function encodePayment(p: Payment): Hex {
+export function encodePayment(p: Payment, type: 'Payment' | 'PullPayment' = 'Payment'): Hex {
   const fields = [p.payer, p.payee, p.token].map(leftPadded).join('')
   const numbers = [p.amount, p.nonce, p.deadline].map(uintWord).join('')
-  return `${typeHashes.Payment}${fields}${numbers}${p.orderRef.slice(2).padEnd(64, '0')}`
+  return `${typeHashes[type]}${fields}${numbers}${p.orderRef.slice(2).padEnd(64, '0')}`
 }
 
 const leftPadded = (address: Address): string => address.slice(2).toLowerCase().padStart(64, '0')
@@ -159,6 +225,80 @@ function uintWord(value: bigint): string {
 
 export function paymentDigest(separator: Hex, p: Payment): Hex {
   return digest(separator, keccak256(encodePayment(p)))
+}
+
+/** `separator`: of the pull settler's domain. Also the nonce of an authorization, see `pullAuthorization`. */
+export function pullPaymentDigest(separator: Hex, p: PullPayment): Hex {
+  return digest(separator, keccak256(encodePayment(p, 'PullPayment')))
+}
+
+const depositParameters = parseAbiParameters('bytes32, address, address, uint8, uint32, bytes32')
+/** The nonce of the ReceiveWithAuthorization by which a deposit is made. */
+export function depositNonce(d: DepositAuthorization): Hex {
+  return keccak256(
+    encodeAbiParameters(depositParameters, [
+      typeHashes.DepositAuthorization,
+      d.payer,
+      d.token,
+      modes[d.mode],
+      d.relayerId,
+      d.salt,
+    ]),
+  )
+}
+
+/** What the payer signs for the token, so that the pull settler can take exactly this payment. */
+export function pullAuthorization(domain: Domain, p: PullPayment): ReceiveWithAuthorization {
+  return {
+    from: p.payer,
+    to: domain.verifyingContract,
+    value: p.amount,
+    validAfter: 0n,
+    // Exclusive there, inclusive here.
+    validBefore: p.deadline + 1n,
+    nonce: pullPaymentDigest(domainSeparator(domain), p),
+  }
+}
+
+const authorizationParameters = parseAbiParameters('bytes32, address, address, uint256, uint256, uint256, bytes32')
+/** `separator`: of the token's own domain. */
+export function authorizationDigest(separator: Hex, a: ReceiveWithAuthorization): Hex {
+  return digest(
+    separator,
+    keccak256(
+      encodeAbiParameters(authorizationParameters, [
+        typeHashes.ReceiveWithAuthorization,
+        a.from,
+        a.to,
+        a.value,
+        a.validAfter,
+        a.validBefore,
+        a.nonce,
+      ]),
+    ),
+  )
+}
+
+const chainedParameters = parseAbiParameters(
+  'bytes32, address, address, address, uint256, uint256, uint256, bytes8, bytes16',
+)
+export function chainedPaymentDigest(separator: Hex, p: ChainedPayment): Hex {
+  return digest(
+    separator,
+    keccak256(
+      encodeAbiParameters(chainedParameters, [
+        typeHashes.ChainedPayment,
+        p.payer,
+        p.payee,
+        p.token,
+        p.amount,
+        p.sequence,
+        p.deadline,
+        p.orderRef,
+        p.previous,
+      ]),
+    ),
+  )
 }
 
 const cancelParameters = parseAbiParameters('bytes32, address, address, uint256, uint256')

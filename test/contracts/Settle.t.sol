@@ -330,7 +330,7 @@ contract SettleTest is VaultTest {
     }
 
     function test_reverts_whenTheVersionIsUnknown(uint8 version) public {
-        vm.assume(version != 1);
+        vm.assume(version != 1 && version != 2);
         BatchParts memory b = _batch(0, 0);
         b.version = version;
         vm.expectRevert(abi.encodeWithSelector(IVault.Malformed.selector, bytes32("version"), version, 1));

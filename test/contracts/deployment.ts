@@ -6,6 +6,7 @@ import {
   createTestClient,
   createWalletClient,
   custom,
+  encodeFunctionData,
   erc20Abi,
   getAddress,
   getContract,
@@ -15,6 +16,7 @@ import {
 } from 'viem'
 import { mnemonicToAccount } from 'viem/accounts'
 import { hardhat } from 'viem/chains'
+import { pullSettlerAbi } from '../../core/protocol/pull-settler-abi.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 
 export const relayerId = 7
@@ -25,8 +27,8 @@ const tokenAbi = [...erc20Abi, ...parseAbi(['function mint(address to, uint256 a
 const accountAt = (addressIndex: number) => mnemonicToAccount(developmentMnemonic, { addressIndex })
 
 /**
- * A vault on a Hardhat chain of its own, in this process. Account 0 deploys a token of 6 decimals, the vault and a token
- * of 18, so their addresses are the same in every run; account 1 is the relayer's sender. Reads the build: run
+ * A vault and a pull settler on a Hardhat chain of their own, in this process. Account 0 deploys a token of 6 decimals, the
+ * vault, a token of 18 decimals, the settler and a token with EIP-3009, so their addresses are the same in every run; account 1 is the relayer's sender. Reads the build: run
  * `hardhat build` after a change of the contracts.
  */
 export async function deployVault({ startsAt }: { readonly startsAt: number }) {
@@ -59,42 +61,67 @@ export async function deployVault({ startsAt }: { readonly startsAt: number }) {
   await vault.write.addRelayer([sender.account.address, relayerId])
   await vault.write.listToken([token.address, 1n, 0n])
   await vault.write.listToken([wideToken.address, 10n ** 12n, 0n])
+  const settlerAddress = await deploy('PullSettler', [address])
+  const settler = getContract({ address: settlerAddress, abi: pullSettlerAbi, client })
+  const authorizingToken = tokenAt(await deploy('AuthorizingToken', []))
+  await vault.write.listToken([authorizingToken.address, 1n, 0n])
 
-  /** Mints and deposits as `payer`, without its key. */
-  async function deposit({ payer, of = token, amount }: { payer: Address; of?: typeof token; amount: bigint }) {
+  /** Lets `payer` act without its key. */
+  async function actingAs(payer: Address) {
     await control.impersonateAccount({ address: payer })
     await control.setBalance({ address: payer, value: 10n ** 18n })
-    const wallet = walletOf(payer)
+    return walletOf(payer)
+  }
+
+  type Hoard = { readonly payer: Address; readonly of?: typeof token; readonly amount: bigint }
+
+  /** Mints to `payer`, who lets `spender` take it. */
+  async function allow({ payer, of = token, amount, spender }: Hoard & { readonly spender: Address }) {
+    const wallet = await actingAs(payer)
     await of.write.mint([payer, amount])
-    await wallet.writeContract({
-      address: of.address,
-      abi: tokenAbi,
-      functionName: 'approve',
-      args: [vault.address, amount],
-    })
-    await wallet.writeContract({
-      address,
-      abi: vaultAbi,
-      functionName: 'deposit',
-      args: [of.address, amount, relayerId],
-    })
+    await wallet.writeContract({ address: of.address, abi: tokenAbi, functionName: 'approve', args: [spender, amount] })
+    return wallet
   }
 
-  /** Settles from the relayer's sender, in a block at `at` if given, unix seconds. */
-  async function settle(blob: Hex, at?: bigint) {
+  /** Mints and deposits as `payer`, without its key. */
+  async function deposit({ mode = 'independent', ...hoard }: Hoard & { readonly mode?: 'independent' | 'chained' }) {
+    const wallet = await allow({ ...hoard, spender: vault.address })
+    const args = [(hoard.of ?? token).address, hoard.amount, relayerId] as const
+    const functionName = mode === 'chained' ? 'depositChained' : 'deposit'
+    await wallet.writeContract({ address, abi: vaultAbi, functionName, args })
+  }
+
+  /** Sends a batch from the relayer's sender, in a block at `at` if given, unix seconds. */
+  async function send(call: { readonly to: Address; readonly data: Hex }, at?: bigint) {
     if (at !== undefined) await control.setNextBlockTimestamp({ timestamp: at })
-    const hash = await sender.writeContract({
-      address,
-      abi: vaultAbi,
-      functionName: 'settle',
-      args: [blob],
-      gas: 16_000_000n,
-    })
-    const receipt = await client.waitForTransactionReceipt({ hash })
-    const [event] = await vault.getEvents.BatchSettled({}, { blockHash: receipt.blockHash, strict: true })
-    if (event === undefined) throw new Error(`settle ${receipt.status} without its event`)
-    return { gasUsed: receipt.gasUsed, event: event.args }
+    const hash = await sender.sendTransaction({ ...call, gas: 16_000_000n })
+    return client.waitForTransactionReceipt({ hash })
   }
 
-  return { client, control, owner, sender, vault, token, wideToken, deposit, settle }
+  async function settle(blob: Hex, at?: bigint) {
+    const data = encodeFunctionData({ abi: vaultAbi, functionName: 'settle', args: [blob] })
+    const { blockHash, gasUsed, status } = await send({ to: address, data }, at)
+    const [event] = await vault.getEvents.BatchSettled({}, { blockHash, strict: true })
+    if (event === undefined) throw new Error(`settle ${status} without its event`)
+    return { gasUsed, event: event.args }
+  }
+
+  async function settleChained(blob: Hex, at?: bigint) {
+    const data = encodeFunctionData({ abi: vaultAbi, functionName: 'settleChained', args: [blob] })
+    const { blockHash, status } = await send({ to: address, data }, at)
+    const [event] = await vault.getEvents.ChainedBatchSettled({}, { blockHash, strict: true })
+    if (event === undefined) throw new Error(`settleChained ${status} without its event`)
+    return { event: event.args }
+  }
+
+  async function settlePull(blob: Hex, at?: bigint) {
+    const data = encodeFunctionData({ abi: pullSettlerAbi, functionName: 'settlePull', args: [blob] })
+    const { blockHash, status } = await send({ to: settlerAddress, data }, at)
+    const [event] = await settler.getEvents.PullBatchSettled({}, { blockHash, strict: true })
+    if (event === undefined) throw new Error(`settlePull ${status} without its event`)
+    return { event: event.args }
+  }
+
+  const tokens = { token, wideToken, authorizingToken }
+  return { client, control, owner, vault, settler, ...tokens, allow, deposit, settle, settleChained, settlePull }
 }

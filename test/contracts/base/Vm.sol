@@ -18,6 +18,9 @@ interface Vm {
     function expectEmit(address emitter) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
+    /// @dev The optimizer takes block.timestamp for the same before and after a warp; this it must ask again.
+    function getBlockTimestamp() external view returns (uint256);
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function getRecordedLogs() external returns (Log[] memory);
     function label(address account, string calldata name) external;
     function prank(address sender) external;
@@ -35,6 +38,15 @@ interface Vm {
     function assertFalse(bool condition, string calldata why) external pure;
     function assertGe(uint256 actual, uint256 least, string calldata why) external pure;
     function assertLe(uint256 actual, uint256 most, string calldata why) external pure;
+}
+
+/// @dev From the build, so that the contract is not compiled into every test that uses it.
+function deploy(string memory artifact, bytes memory arguments) returns (address deployed) {
+    bytes memory code = bytes.concat(vm.getCode(artifact), arguments);
+    assembly ("memory-safe") {
+        deployed := create(0, add(code, 0x20), mload(code))
+    }
+    vm.assertTrue(deployed != address(0), "deployed");
 }
 
 Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
