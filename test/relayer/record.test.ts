@@ -229,6 +229,28 @@ describe('the audit trail', () => {
   })
 })
 
+test('a batch of nothing has no record and holds up no other', async () => {
+  const payer = await world.payerWith(1_000_000n)
+  const before = (await records()).length
+  const lane = localAccounts.lanes[1]
+  if (lane === undefined) throw new Error('no second lane')
+  const empty = { token: world.token.address, scale: 1n, anchor: keccak256('0x'), payments: [], cancels: [] }
+  const hash = await world.onVault(lane, 'settle', [encodeBatch(empty)])
+  await world.settleDown()
+  expect(await world.client.getTransactionReceipt({ hash })).toMatchObject({ status: 'success', logs: { length: 1 } })
+  await payAs('app-wallet', payer)
+  await settle()
+  const added = (await records()).slice(before)
+  expect(added).toMatchObject([{ record: { payments: [{ result: true }] } }])
+
+  await world.run('reconcile')
+  const { rows } = await sql<{ settlements: readonly { readonly txHash: Hex }[] }>`
+    select settlements from reconciliation`.execute(database)
+  const compared = rows.flatMap(({ settlements }) => settlements.map(({ txHash }) => txHash))
+  expect(compared).toContain(added[0]?.record.tx.hash)
+  expect(compared).not.toContain(hash)
+})
+
 describe('numbers', () => {
   let payer: PrivateKeyAccount
   let before: number
