@@ -47,8 +47,8 @@ export type BookedPayment = {
   readonly deadline: bigint
   readonly signature: Hex
 }
-/** A cancel record that took effect: whose payment it ended. */
-export type BookedCancel = { readonly appId: string; readonly paymentDigest: Hex }
+/** A cancel record that took effect: who submitted the payment that it ended. */
+export type BookedCancel = { readonly appId: string }
 /** `first`, `count`: the numbers that finality gave to the app's settled payments in this record. */
 export type AuditedApp = { readonly tag: Hex; readonly first: bigint; readonly count: number }
 
@@ -141,7 +141,6 @@ function entriesOfBatch(facts: AuditFacts, { payload, scale, results }: BatchSet
       signature: cancel.signature,
       result: bits[at] === true,
       app: booked === undefined ? null : appOf(facts, booked.appId).tag,
-      paymentDigest: booked?.paymentDigest ?? null,
     }
   })
   return { payments, cancels }

@@ -17,7 +17,7 @@ export const breakKinds = {
   reservation: 'reserved money of an account = sum of its open intents',
   unread: 'each settlement of the vault is one whose payments can be read: a batch of our relayer id, sent as such',
   changed: 'what was compared during a day is unchanged at its end',
-  gap: 'the ranges of a day follow each other without a gap',
+  gap: 'ranges follow each other without a gap, also from day to day',
   block: 'a final block is still in the chain',
   obligation: 'deliveries and audit records are fulfilled in time',
   more: 'one reconciliation finds no more differences than it can list',
@@ -42,7 +42,7 @@ export type Difference = {
 export type Agreement = {
   readonly kind: BreakKind
   readonly subject: string
-  readonly token: Address
+  readonly token: Address | undefined
   readonly value: string
 }
 

@@ -1,5 +1,5 @@
 import type { Hex } from 'viem'
-import type { Difference } from './break.ts'
+import type { Agreement, Difference } from './break.ts'
 import { pairing } from './pairing.ts'
 import type { Settlement } from './range-facts.ts'
 
@@ -47,14 +47,40 @@ function byTx(settlements: readonly AuditRecordFact[]): readonly AuditRecordFact
   return [...sums.values()]
 }
 
-/** A delivery or an audit record that is not fulfilled although it is older than its time. */
-export type Overdue = { readonly id: string; readonly state: string; readonly ageHours: number }
+/** What is not fulfilled although it is older than its time. */
+export type Overdue =
+  /** The next audit record of a vault, not built: all later ones wait for it. */
+  | { readonly what: 'record'; readonly id: string }
+  /** A record's copy, which its store has not given back. */
+  | { readonly what: 'copy'; readonly id: string; readonly state: string }
+  /** Deliveries that an endpoint has not taken; counted up to a limit of whoever asks. */
+  | { readonly what: 'endpoint'; readonly id: string; readonly count: number; readonly isMore: boolean }
 
-/** @param ageHoursMax said in the difference; whoever asks has applied it. */
+/**
+ * Neither side says an age, which is another one every day: one that was accepted would be opened again.
+ * @param ageHoursMax said in the difference; whoever asks has applied it.
+ */
 export function overdueDifferences(overdue: readonly Overdue[], ageHoursMax: number): readonly Difference[] {
-  return overdue.map(({ id, state, ageHours }) => ({
-    ...{ kind: 'obligation', subject: id, token: undefined },
+  return overdue.map((each) => ({
+    ...{ kind: 'obligation', subject: each.id, token: undefined },
     expected: `fulfilled within ${ageHoursMax} hours`,
-    actual: `${state} after ${ageHours} hours`,
+    actual: stateOf(each),
   }))
+}
+
+/**
+ * Of breaks that stand, those of which nothing is overdue any more: evidence that ends them.
+ * @param overdue all there is; from a list that was cut nothing follows about what is not in it.
+ */
+export function fulfilledAgreements(subjects: readonly string[], overdue: readonly Overdue[]): readonly Agreement[] {
+  const late = new Set(overdue.map(({ id }) => id))
+  return subjects
+    .filter((subject) => !late.has(subject))
+    .map((subject) => ({ kind: 'obligation', subject, token: undefined, value: 'nothing is overdue' }))
+}
+
+function stateOf(overdue: Overdue): string {
+  if (overdue.what === 'record') return 'not built'
+  if (overdue.what === 'copy') return overdue.state
+  return `${overdue.count}${overdue.isMore ? ' or more' : ''} deliveries not taken`
 }

@@ -49,7 +49,7 @@ export type ChainCredit = {
   readonly amount: bigint
   readonly txHash: Hex
 }
-/** What one tx of our relayer id settled. */
+/** What one tx settled for our relayer id: a batch, or one promised payment; a tx may hold several. */
 export type Settlement = {
   readonly txHash: Hex
   readonly token: Address

@@ -27,6 +27,8 @@ export type DayFacts = {
   /** As people name it, in UTC: 2026-11-23. */
   readonly day: string
   readonly tokens: readonly Address[]
+  /** Where the last range before the day ended; undefined if there was none. */
+  readonly formerToBlock: bigint | undefined
   /** In their order. */
   readonly ranges: readonly RangeOfDay[]
   readonly sums: readonly DaySums[]
@@ -35,11 +37,11 @@ export type DayFacts = {
 }
 
 /**
- * Closes a UTC day that is over and final: its ranges follow each other without a gap, and ledger and intents still add
+ * Closes a UTC day that is over and final: its ranges follow each other and the day before without a gap, and ledger and intents still add
  * up to what the ranges compared with the chain, so that nothing was written into the past since. Reservations of all
  * accounts are compared once more: those that end without a tx (expired, rejected) touch nothing on chain.
  */
-export function reconcileDay({ day, tokens, ranges, sums, reservations }: DayFacts): {
+export function reconcileDay({ day, tokens, formerToBlock, ranges, sums, reservations }: DayFacts): {
   readonly totals: readonly TokenTotals[]
   readonly differences: readonly Difference[]
   readonly agreements: readonly Agreement[]
@@ -49,7 +51,7 @@ export function reconcileDay({ day, tokens, ranges, sums, reservations }: DayFac
   return {
     totals,
     differences: [
-      ...findGaps(day, ranges),
+      ...findGaps(day, formerToBlock, ranges),
       ...totals.flatMap((total) =>
         findChanges(
           day,
@@ -63,10 +65,15 @@ export function reconcileDay({ day, tokens, ranges, sums, reservations }: DayFac
   }
 }
 
-function findGaps(day: string, ranges: readonly RangeOfDay[]): readonly Difference[] {
-  return ranges.slice(1).flatMap(({ fromBlock }, index): readonly Difference[] => {
-    const before = ranges[index]?.toBlock
-    if (before === fromBlock) return []
+function findGaps(
+  day: string,
+  formerToBlock: bigint | undefined,
+  ranges: readonly RangeOfDay[],
+): readonly Difference[] {
+  const ends = [formerToBlock, ...ranges.map(({ toBlock }) => toBlock)]
+  return ranges.flatMap(({ fromBlock }, index): readonly Difference[] => {
+    const before = ends[index]
+    if (before === undefined || before === fromBlock) return []
     const sides = { expected: `${before}`, actual: `${fromBlock}` }
     return [{ kind: 'gap', subject: `${day} after block ${before}`, token: undefined, ...sides }]
   })

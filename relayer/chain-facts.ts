@@ -6,6 +6,7 @@ import { decodeBatch, decodeResults } from '../core/protocol/packed.ts'
 import { settlePayloadOf } from '../core/protocol/settle-calldata.ts'
 import { domainOf, domainSeparator, paymentDigest } from '../core/protocol/typed-data.ts'
 import type { ChainFacts, ChainMove, ChainPayment } from '../core/range-facts.ts'
+import { isEmpty, ourOverdue } from './settling.ts'
 import type { StageContext } from './stage.ts'
 
 /**
@@ -70,9 +71,14 @@ async function readSettlements(context: StageContext, events: readonly VaultEven
   const payments: ChainPayment[] = []
   const settlements: Settled['settlements'][number][] = []
   const unread: Settled['unread'][number][] = []
+  const overdue = await ourOverdue(context, events)
   for (const event of events) {
-    if (event.name === 'OverdueSettled') payments.push(event)
-    if (event.name !== 'BatchSettled') continue
+    if (event.name === 'OverdueSettled') {
+      payments.push(event)
+      const { digest, txHash, token, amount } = event
+      if (overdue.has(digest)) settlements.push({ txHash, token, count: 1, amount })
+    }
+    if (event.name !== 'BatchSettled' || isEmpty(event)) continue
     const { txHash, token, relayerId } = event
     const batch = relayerId === context.config.relayerId ? await readBatch(context, event) : undefined
     if (batch === undefined) unread.push({ txHash, token, relayerId })

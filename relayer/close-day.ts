@@ -1,20 +1,19 @@
 import type { Difference } from '../core/break.ts'
-import { compareAudit, overdueDifferences } from '../core/obligations.ts'
-import type { FinalBlock, NewReconciliation, OpenDay, Stored } from '../core/ports/reconciliation.ts'
-import type { IntentFacts } from '../core/range-facts.ts'
+import { compareAudit, fulfilledAgreements, overdueDifferences } from '../core/obligations.ts'
+import type { BlockRange, FinalBlock, NewReconciliation, OpenDay, Stored } from '../core/ports/reconciliation.ts'
+import type { IntentFacts, Settlement } from '../core/range-facts.ts'
 import { type DaySums, reconcileDay } from '../core/reconcile-day.ts'
 import type { StageContext } from './stage.ts'
 
-/** Blocks whose sums one statement adds up. */
-const sumBlockCountMax = 1_000n
+/** Blocks, and settling txs, that one statement looks at; a range that has more is one slice. */
+const sliceBlockCountMax = 1_000n
+const sliceTxCountMax = 500
 /** Accounts whose reservations one statement compares. */
 const accountCountMax = 1_000
-/** Deliveries and audit records that are open longer than this are breaks. The last retry of a delivery is due after 76 hours. */
+/** Audit records, their copies and deliveries that are open longer than this are breaks. The last retry of a delivery is due after 76 hours. */
 const obligationAgeHoursMax = 96
-/** Overdue obligations, and open breaks of one kind, that are looked at. */
+/** Overdue obligations, and breaks of one kind that stand, that are looked at. */
 const openCountMax = 1_000
-/** Txs whose audit records one statement reads. */
-const auditTxCountMax = 500
 
 const dayMillis = 86_400_000
 
@@ -25,12 +24,13 @@ export async function closeDay(
 ): Promise<boolean> {
   const { config, reconciliation, clock } = context
   const startedAtMillis = clock.nowMillis()
-  const open = await reconciliation.openDay(config)
+  const open = await reconciliation.openDay(config, obligationAgeHoursMax)
   if (open === undefined) return false
   const day = new Date(open.day * dayMillis).toISOString().slice(0, 10)
   const { totals, differences, agreements } = reconcileDay({
     day,
     tokens: config.tokens.map(({ address }) => address),
+    formerToBlock: open.formerToBlock,
     ranges: open.ranges,
     sums: await sumsOf(context, open),
     reservations: await notableReservations(context),
@@ -44,10 +44,10 @@ export async function closeDay(
       totals,
       settlements,
       moved: [],
-      agreements,
+      agreements: [...agreements, ...further.agreements],
       startedAtMillis,
     },
-    differences: [...differences, ...(await findLostBlock(context, open.to)), ...further],
+    differences: [...differences, ...(await findLostBlock(context, open.to)), ...further.differences],
   })
   return true
 }
@@ -59,24 +59,35 @@ async function findLostBlock({ chain }: StageContext, { number, hash }: FinalBlo
   return actual === hash ? [] : [{ kind: 'block', subject: `${number}`, token: undefined, expected: hash, actual }]
 }
 
-/** In slices that begin and end where ranges do. */
-async function sumsOf(
-  { config, reconciliation }: StageContext,
-  { from, ranges }: OpenDay,
-): Promise<readonly DaySums[]> {
+async function sumsOf(context: StageContext, open: OpenDay): Promise<readonly DaySums[]> {
   const totals = new Map<string, DaySums>()
-  let start = from
-  for (const [index, { toBlock }] of ranges.entries()) {
-    const isLast = index === ranges.length - 1
-    if (!isLast && toBlock - start.number < sumBlockCountMax) continue
-    const end = await reconciliation.finalBlockAt(config, toBlock)
-    if (end === undefined) throw new Error(`final block ${toBlock} is gone`)
-    for (const sums of await reconciliation.sums(config, { from: start, to: end })) {
+  for await (const { range } of slicesOf(context, open)) {
+    for (const sums of await context.reconciliation.sums(context.config, range)) {
       totals.set(sums.token, add(totals.get(sums.token), sums))
     }
-    start = end
   }
   return [...totals.values()]
+}
+
+type Slice = { readonly range: BlockRange; readonly settlements: readonly Settlement[] }
+
+/** The day in slices that begin and end where ranges do, each as much as one statement should look at. */
+async function* slicesOf(
+  { config, reconciliation }: StageContext,
+  { from, ranges }: OpenDay,
+): AsyncGenerator<Slice, void, undefined> {
+  let start = from
+  let settlements: Settlement[] = []
+  for (const [index, { toBlock, settlements: more }] of ranges.entries()) {
+    settlements.push(...more)
+    const isSmall = toBlock - start.number < sliceBlockCountMax && settlements.length < sliceTxCountMax
+    if (isSmall && index < ranges.length - 1) continue
+    const end = await reconciliation.finalBlockAt(config, toBlock)
+    if (end === undefined) throw new Error(`final block ${toBlock} is gone`)
+    yield { range: { from: start, to: end }, settlements }
+    start = end
+    settlements = []
+  }
 }
 
 function add(one: DaySums | undefined, other: DaySums): DaySums {
@@ -93,29 +104,34 @@ function add(one: DaySums | undefined, other: DaySums): DaySums {
   }
 }
 
-/** Of every account, but kept are only those that differ, and those whose break may now be cleared. */
+/** Of every account, but kept are only those that differ, and those whose break may now be ended. */
 async function notableReservations({ config, reconciliation }: StageContext): Promise<IntentFacts['reservations']> {
-  const open = new Set(await reconciliation.openSubjects(config, 'reservation', openCountMax))
+  const standing = new Set(await reconciliation.standingSubjects(config, 'reservation', openCountMax))
   const notable: IntentFacts['reservations'][number][] = []
   for (let page = await reconciliation.accountsAfter(config, undefined, accountCountMax); page.length > 0; ) {
     const found = await reconciliation.reservations(config, page)
-    notable.push(...found.filter((each) => each.reserved !== each.open || open.has(each.payer)))
+    notable.push(...found.filter((each) => each.reserved !== each.open || standing.has(each.payer)))
     page = await reconciliation.accountsAfter(config, page.at(-1)?.payer, accountCountMax)
   }
   return notable
 }
 
+/** What should be there by now because of the day, and what stood open too long and is fulfilled. */
 async function compareObligations(
-  { config, reconciliation }: StageContext,
-  { ranges }: OpenDay,
-): Promise<readonly Difference[]> {
+  context: StageContext,
+  open: OpenDay,
+): Promise<Pick<NewReconciliation, 'differences' | 'agreements'>> {
+  const { config, reconciliation } = context
   const differences: Difference[] = []
-  const settlements = ranges.flatMap((range) => range.settlements)
-  for (let at = 0; at < settlements.length; at += auditTxCountMax) {
-    const some = settlements.slice(at, at + auditTxCountMax)
-    const txHashes = some.map(({ txHash }) => txHash)
-    differences.push(...compareAudit(some, await reconciliation.auditRecords(config, txHashes)))
+  for await (const { range, settlements } of slicesOf(context, open)) {
+    const txHashes = settlements.map(({ txHash }) => txHash)
+    differences.push(...compareAudit(settlements, await reconciliation.auditRecords(config, range, txHashes)))
   }
   const overdue = await reconciliation.overdue(config, obligationAgeHoursMax, openCountMax)
-  return [...differences, ...overdueDifferences(overdue, obligationAgeHoursMax)]
+  const isComplete = overdue.length < openCountMax
+  const standing = isComplete ? await reconciliation.standingSubjects(config, 'obligation', openCountMax) : []
+  return {
+    differences: [...differences, ...overdueDifferences(overdue, obligationAgeHoursMax)],
+    agreements: fulfilledAgreements(standing, overdue),
+  }
 }

@@ -19,7 +19,7 @@ export async function settlingTxs(
   const settling = new Map<Hex, SettlingTx>()
   for (const event of events) {
     const isOurs =
-      (event.name === 'BatchSettled' && event.relayerId === context.config.relayerId) ||
+      (event.name === 'BatchSettled' && event.relayerId === context.config.relayerId && !isEmpty(event)) ||
       (event.name === 'OverdueSettled' && ours.has(event.digest))
     if (!isOurs || settling.has(event.txHash)) continue
     const { txHash, blockNumber, blockHash } = event
@@ -31,6 +31,11 @@ export async function settlingTxs(
     settling.set(txHash, { txHash, blockNumber, blockHash, batchId, digests })
   }
   return [...settling.values()]
+}
+
+/** The vault takes batches of nothing, too: they settle nothing, so no record has anything to say of them. */
+export function isEmpty({ paymentCount, cancelCount }: VaultEvent & { readonly name: 'BatchSettled' }): boolean {
+  return paymentCount + cancelCount === 0
 }
 
 /**

@@ -5,7 +5,10 @@ import type { CID } from 'multiformats/cid'
 
 /** IPFS blocks as files of a folder, each named by its CID. Several processes may share the folder. */
 export type Blocks = {
-  /** Written and synced under a draft name first: a crash leaves no half block under its own. */
+  /**
+   * Written and synced under a draft name first: a crash leaves no half block under its own. When this returns, its name
+   * is on the disk, too.
+   */
   readonly put: (cid: CID, bytes: Bytes) => Promise<CID>
   /** @throws BlockMissingError if there is none, and whatever the file system throws if it cannot be asked. */
   readonly get: (cid: CID) => AsyncGenerator<Uint8Array, void, undefined>
@@ -38,6 +41,7 @@ export async function openBlocks(directory: string): Promise<Blocks> {
         await file.close()
       }
       await rename(draft, path)
+      for (const folder of [dirname(path), directory]) await syncDirectory(folder)
       return cid
     },
     async *get(cid) {
@@ -50,5 +54,15 @@ export async function openBlocks(directory: string): Promise<Blocks> {
         throw new BlockMissingError(`block ${cid}`, { cause })
       }
     },
+  }
+}
+
+/** A name is kept by its folder: until that is synced, a power cut may take the file away. @see fsync(2) */
+async function syncDirectory(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }

@@ -137,14 +137,14 @@ async function burnt(database: Database, batchId: string): Promise<ReadonlyMap<n
   if (ids.length === 0) return new Map()
   const rows = await query(
     database,
-    sql<{ id: string; app_id: string; digest: Buffer }>`
-      select id, app_id, digest from intent where id = any(${ids}::uuid[])`,
+    sql<{ id: string; app_id: string }>`
+      select id, app_id from intent where id = any(${ids}::uuid[])`,
   )
   const byId = new Map(rows.map((row) => [row.id, row]))
   return new Map(
     found.flatMap(({ intent_id, batch_index }): [number, BookedCancel][] => {
       const row = byId.get(intent_id)
-      return row === undefined ? [] : [[batch_index, { appId: row.app_id, paymentDigest: hexOf(row.digest) }]]
+      return row === undefined ? [] : [[batch_index, { appId: row.app_id }]]
     }),
   )
 }

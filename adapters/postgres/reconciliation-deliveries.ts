@@ -9,6 +9,8 @@ const dayMillis = 24 * 3600_000
 const clockSkewMillisMax = dayMillis
 /** An endpoint that was made, changed or deleted that close to an event may have been told of it or not: both are right. */
 const doubtSeconds = 60
+/** An endpoint's overdue deliveries are counted up to here: beyond it, one more is no news. */
+const deliveryCountMax = 100
 /** Dead letters are looked for this far back. */
 const overdueDaysMax = 30
 
@@ -61,36 +63,42 @@ function unreasoned(events: RawBuilder<unknown>, deliveries: RawBuilder<unknown>
       join webhook_endpoint w on w.app_id = any(array[e.app_id, e.payee_app_id])`
 }
 
-/** Deliveries to payments of this vault that nobody took, oldest first. What a replay delivered is fulfilled. */
-export async function overdueDeliveries(
+/**
+ * Endpoints that have not taken deliveries about payments of this vault, with how many these are. What a replay delivered
+ * is fulfilled. One endpoint is one fact, however much it lets pile up: it must not hide what else is overdue.
+ */
+export async function overdueEndpoints(
   database: Database,
   { chainId, vault }: VaultKey,
   olderThanHours: number,
   countMax: number,
 ): Promise<readonly Overdue[]> {
   const recent = uuidAt(Date.now() - overdueDaysMax * dayMillis)
-  type DeliveryRow = { id: string; intent_id: string; state: string; hours: number }
+  const old = uuidAt(Date.now() - olderThanHours * 3600_000)
+  const waiting = sql`d.state in ('open', 'dead') and d.intent_id is not null and d.message_id = d.id
+    and d.id >= ${recent} and d.id < ${old}`
+  // Written into the next statement, so that it opens the days of these payments and no other.
+  const [span] = await query(
+    database,
+    sql<{ low: string | null; high: string | null }>`
+      select (select d.intent_id from webhook_delivery d where ${waiting} order by d.intent_id limit 1) as low,
+        (select d.intent_id from webhook_delivery d where ${waiting} order by d.intent_id desc limit 1) as high`,
+  )
+  if (!span?.low || !span.high) return []
   const found = await query(
     database,
-    sql<DeliveryRow>`
-      select d.id, d.intent_id, d.state, floor(extract(epoch from now() - d.created_at) / 3600)::integer as hours
+    sql<{ endpoint_id: string; count: number }>`
+      select d.endpoint_id, count(*) as count
       from webhook_delivery d
-      where d.state in ('open', 'dead') and d.intent_id is not null and d.message_id = d.id
-        and d.id >= ${recent} and d.id < ${uuidAt(Date.now() - olderThanHours * 3600_000)}
-        and not exists (
-          select from webhook_delivery r
-          where r.intent_id = d.intent_id and r.message_id = d.id and r.state = 'delivered' and r.id >= ${recent})
-      order by d.id limit ${countMax}`,
+        join intent i on i.id = d.intent_id and i.id between ${span.low} and ${span.high}
+          and i.chain_id = ${chainId} and i.vault = ${bytes(vault)}
+      where ${waiting} and not exists (
+        select from webhook_delivery r
+        where r.intent_id = d.intent_id and r.message_id = d.id and r.state = 'delivered' and r.id >= ${recent})
+      group by d.endpoint_id order by d.endpoint_id limit ${countMax}`,
   )
-  if (found.length === 0) return []
-  const theirs = await query(
-    database,
-    sql<{ id: string }>`
-      select id from intent
-      where id = any(${found.map(({ intent_id }) => intent_id)}::uuid[]) and chain_id = ${chainId} and vault = ${bytes(vault)}`,
-  )
-  const ours = new Set(theirs.map(({ id }) => id))
-  return found
-    .filter(({ intent_id }) => ours.has(intent_id))
-    .map(({ id, state, hours }) => ({ id: idOf('wd', id), state, ageHours: hours }))
+  return found.map(({ endpoint_id, count }) => ({
+    ...{ what: 'endpoint', id: idOf('we', endpoint_id) },
+    ...{ count: Math.min(count, deliveryCountMax), isMore: count > deliveryCountMax },
+  }))
 }

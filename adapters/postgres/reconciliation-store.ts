@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import type { Address } from 'viem'
 import { type Difference, deltaOf } from '../../core/break.ts'
 import type { NewReconciliation, Stored, VaultKey } from '../../core/ports/reconciliation.ts'
 import { byteaText, bytes, idOf, newId, uuidOfOwn } from './codec.ts'
@@ -17,7 +18,9 @@ export function storeReconciliation(database: Database, vault: VaultKey, found: 
     const scope = { tx, vault, uuid: uuidOfOwn('rc', found.id) }
     await moveBalances(scope, found)
     const cleared = await clearBreaks(scope, found)
+    await lapseAccepted(scope, found.agreements)
     const { opened, changed, knownCount } = await storeBreaks(scope, found.differences)
+    await lapseAccepted(scope, opened)
     await insert(scope, found, opened.length, knownCount)
     await moveCursor(scope, found)
     return { outcome: 'stored', opened, changed, cleared }
@@ -52,7 +55,7 @@ async function clearBreaks(
   { tx, vault: { chainId, vault }, uuid }: Scope,
   { id, to, agreements }: NewReconciliation,
 ): Promise<Extract<Stored, { outcome: 'stored' }>['cleared']> {
-  const set = agreements.map((each) => ({ ...each, token: byteaText(each.token) }))
+  const set = agreements.map((each) => ({ ...each, token: tokenText(each.token) }))
   const found = await query(
     tx,
     sql<{ id: string; kind: string; subject: string; token: Buffer }>`
@@ -66,15 +69,34 @@ async function clearBreaks(
   return found.flatMap((row) => {
     const token = byteaText(`0x${row.token.toString('hex')}`)
     const agreement = agreements.find(
-      (each) => each.kind === row.kind && each.subject === row.subject && byteaText(each.token).toLowerCase() === token,
+      (each) => each.kind === row.kind && each.subject === row.subject && tokenText(each.token).toLowerCase() === token,
     )
     return agreement === undefined ? [] : [{ ...agreement, id: idOf('br', row.id) }]
   })
 }
 
+/** What was accepted explains one difference: not the next one, once both sides agreed or a new break was opened. */
+async function lapseAccepted(
+  { tx, vault: { chainId, vault } }: Scope,
+  subjects: readonly Pick<Difference, 'kind' | 'subject' | 'token'>[],
+): Promise<void> {
+  if (subjects.length === 0) return
+  const set = subjects.map(({ kind, subject, token }) => ({ kind, subject, token: tokenText(token) }))
+  await sql`
+    update reconciliation_break b set lapsed_at = now()
+    from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(kind text, subject text, token bytea)
+    where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.kind = r.kind and b.subject = r.subject
+      and b.token = r.token and b.resolution = 'accepted' and b.lapsed_at is null`.execute(tx)
+}
+
+/** Empty: it is about no single token. */
+function tokenText(token: Address | undefined): string {
+  return token === undefined ? '\\x' : byteaText(token)
+}
+
 type Numbered = Difference & { readonly id: string }
 
-/** An open break is found again, one that was accepted stays accepted while its delta stays, and all else is new. */
+/** An open break is found again, one that was accepted stays accepted while its delta stays and it has not lapsed, and all else is new. */
 async function storeBreaks(
   { tx, vault: { chainId, vault }, uuid }: Scope,
   differences: readonly Difference[],
@@ -87,7 +109,7 @@ async function storeBreaks(
   const numbered = differences.map((difference) => ({ ...difference, id: newId('br') }))
   const set = numbered.map((difference, at) => ({
     ...{ at, id: uuidOfOwn('br', difference.id), kind: difference.kind, subject: difference.subject },
-    token: difference.token === undefined ? '\\x' : byteaText(difference.token),
+    token: tokenText(difference.token),
     ...{ expected: difference.expected ?? null, actual: difference.actual ?? null, delta: deltaOf(difference) },
   }))
   const given = sql`
@@ -114,7 +136,7 @@ async function storeBreaks(
         ${uuid}::uuid, ${uuid}::uuid
       from ${given}
       where not (r.at = any(${open.map(({ at }) => at)}::integer[])) and not exists (
-        select from reconciliation_break b where ${isSame} and b.resolution = 'accepted' and b.delta = r.delta)
+        select from reconciliation_break b where ${isSame} and b.resolution = 'accepted' and b.lapsed_at is null and b.delta = r.delta)
       returning id`,
   )
   const ids = new Set(inserted.map(({ id }) => idOf('br', id)))

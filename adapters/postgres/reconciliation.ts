@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import type { Cursor, FinalBlock, OpenDay, Reconciliation, VaultKey } from '../../core/ports/reconciliation.ts'
 import { addressOf, bytes, hexOf } from './codec.ts'
 import { type Database, query } from './database.ts'
-import { auditRecordFacts, overdueCopies } from './reconciliation-audit.ts'
-import { deliveryFacts, overdueDeliveries } from './reconciliation-deliveries.ts'
+import { auditRecordFacts, nextUnbuilt, overdueCopies, overdueRecord } from './reconciliation-audit.ts'
+import { deliveryFacts, overdueEndpoints } from './reconciliation-deliveries.ts'
 import { accountsAfter, intentFacts, intentSums, reservations } from './reconciliation-intents.ts'
 import { type SettlementJson, settlementOf, type TotalsJson, totalsOfJson } from './reconciliation-json.ts'
 import { hasMoved, ledgerFacts, ledgerSums } from './reconciliation-ledger.ts'
@@ -26,17 +26,18 @@ export function createReconciliation(database: Database): Reconciliation {
     intents: (vault, range, digests) => intentFacts(database, vault, range, digests),
     reservations: (vault, accounts) => reservations(database, vault, accounts),
     accountsAfter: (vault, payer, countMax) => accountsAfter(database, vault, payer, countMax),
-    openSubjects: async ({ chainId, vault }, kind, countMax) => {
+    standingSubjects: async ({ chainId, vault }, kind, countMax) => {
       const found = await query(
         database,
         sql<{ subject: string }>`
           select subject from reconciliation_break
-          where chain_id = ${chainId} and vault = ${bytes(vault)} and kind = ${kind} and resolved_at is null
+          where chain_id = ${chainId} and vault = ${bytes(vault)} and kind = ${kind}
+            and (resolved_at is null or (resolution = 'accepted' and lapsed_at is null))
           order by id limit ${countMax}`,
       )
       return found.map(({ subject }) => subject)
     },
-    openDay: (vault) => openDay(database, vault),
+    openDay: (vault, recordAgeHoursMax) => openDay(database, vault, recordAgeHoursMax),
     sums: async (vault, range) => {
       const [ledger, intents] = [await ledgerSums(database, vault, range), await intentSums(database, vault, range)]
       const tokens = new Set([...ledger.keys(), ...intents.keys()])
@@ -48,10 +49,12 @@ export function createReconciliation(database: Database): Reconciliation {
     },
     finalBlockAt: (vault, number) => finalBlockAt(database, vault, number),
     deliveries: (intentIds) => deliveryFacts(database, intentIds),
-    auditRecords: (vault, txHashes) => auditRecordFacts(database, vault, txHashes),
+    auditRecords: (vault, range, txHashes) => auditRecordFacts(database, vault, range, txHashes),
+    // What is ours to fulfil comes first: whoever cuts the list loses the endpoints of others.
     overdue: async (vault, olderThanHours, countMax) => [
-      ...(await overdueDeliveries(database, vault, olderThanHours, countMax)),
+      ...(await overdueRecord(database, vault, olderThanHours)),
       ...(await overdueCopies(database, vault, olderThanHours, countMax)),
+      ...(await overdueEndpoints(database, vault, olderThanHours, countMax)),
     ],
     store: (vault, reconciliation) => storeReconciliation(database, vault, reconciliation),
   }
@@ -140,8 +143,8 @@ async function finalBlockAt(
   return row && finalBlockOf(row)
 }
 
-/** The day of the first range after the last closed day; open until a range ends on a later day. */
-async function openDay(database: Database, key: VaultKey): Promise<OpenDay | undefined> {
+/** The day of the first range after the last closed day; open until a range ends on a later day and its records are built. */
+async function openDay(database: Database, key: VaultKey, recordAgeHoursMax: number): Promise<OpenDay | undefined> {
   const { chainId, vault } = key
   const [span] = await query(
     database,
@@ -162,7 +165,36 @@ async function openDay(database: Database, key: VaultKey): Promise<OpenDay | und
   const from = first && (await finalBlockAt(database, key, first.fromBlock))
   const to = last && (await finalBlockAt(database, key, last.toBlock))
   if (from === undefined || to === undefined) throw new Error(`the final blocks of day ${span.day} are gone`)
-  return { day: span.day, from, to, ranges }
+  // Its records were numbered when the books reached its last block, or before: all of them are as old as that.
+  const unbuilt = await nextUnbuilt(database, key)
+  const isAwaited = unbuilt !== undefined && unbuilt.blockNumber <= to.number
+  if (isAwaited && (await ageHoursOf(database, to)) < recordAgeHoursMax) return undefined
+  return { day: span.day, from, to, formerToBlock: await formerToBlock(database, key, span.day), ranges }
+}
+
+async function formerToBlock(
+  database: Database,
+  { chainId, vault }: VaultKey,
+  day: number,
+): Promise<bigint | undefined> {
+  const [row] = await query(
+    database,
+    sql<{ to_block: number }>`
+      select to_block from reconciliation
+      where chain_id = ${chainId} and vault = ${bytes(vault)} and kind = 'range' and to_at < ${day * daySeconds}
+      order by to_at desc, to_block desc limit 1`,
+  )
+  return row && BigInt(row.to_block)
+}
+
+/** By the database's clock, which wrote it. */
+async function ageHoursOf(database: Database, { recordedAtMillis }: FinalBlock): Promise<number> {
+  const [row] = await query(
+    database,
+    sql<{ hours: number }>`
+      select (extract(epoch from now())::double precision - ${recordedAtMillis / 1000}::double precision) / 3600 as hours`,
+  )
+  return row?.hours ?? 0
 }
 
 async function rangesOf(database: Database, { chainId, vault }: VaultKey, day: number): Promise<OpenDay['ranges']> {

@@ -34,6 +34,8 @@ export type OpenDay = {
   readonly day: number
   readonly from: FinalBlock
   readonly to: FinalBlock
+  /** Where the last range before the day ended; undefined if it is the first. */
+  readonly formerToBlock: bigint | undefined
   readonly ranges: readonly (RangeOfDay & { readonly settlements: readonly Settlement[] })[]
 }
 
@@ -100,19 +102,26 @@ export type Reconciliation = {
     payer: Address | undefined,
     countMax: number,
   ) => Promise<readonly { readonly payer: Address; readonly token: Address }[]>
-  /** Subjects of open breaks of one kind, oldest first, up to `countMax`. */
-  readonly openSubjects: (vault: VaultKey, kind: BreakKind, countMax: number) => Promise<readonly string[]>
-  /** The first day that is over, final and not closed. */
-  readonly openDay: (vault: VaultKey) => Promise<OpenDay | undefined>
+  /** Subjects of breaks of one kind that are open, or accepted and not lapsed; oldest first, up to `countMax`. */
+  readonly standingSubjects: (vault: VaultKey, kind: BreakKind, countMax: number) => Promise<readonly string[]>
+  /**
+   * The first day that is over, final and not closed, once the audit records of its txs are built. What is not built so
+   * many hours after the day was final is waited for no longer.
+   */
+  readonly openDay: (vault: VaultKey, recordAgeHoursMax: number) => Promise<OpenDay | undefined>
   /** Sums of ledger and finalized intents over a range. */
   readonly sums: (vault: VaultKey, range: BlockRange) => Promise<readonly DaySums[]>
   /** The recorded final block of this number. */
   readonly finalBlockAt: (vault: VaultKey, number: bigint) => Promise<FinalBlock | undefined>
   /** Events of these intents and deliveries of them, as far as one has no counterpart in the other. */
   readonly deliveries: (intentIds: readonly string[]) => Promise<DeliveryFacts>
-  /** What the audit records of these txs say, as far as they are built. */
-  readonly auditRecords: (vault: VaultKey, txHashes: readonly Hex[]) => Promise<readonly AuditRecordFact[]>
-  /** Deliveries and audit records that are open although they are older; oldest first, up to `countMax`. */
+  /** What the audit records of these txs say, and those of any other tx in the range, as far as they are built. */
+  readonly auditRecords: (
+    vault: VaultKey,
+    range: BlockRange,
+    txHashes: readonly Hex[],
+  ) => Promise<readonly AuditRecordFact[]>
+  /** What is open although it is older: records and their copies first, then endpoints; up to `countMax` of each. */
   readonly overdue: (vault: VaultKey, olderThanHours: number, countMax: number) => Promise<readonly Overdue[]>
   readonly store: (vault: VaultKey, reconciliation: NewReconciliation) => Promise<Stored>
 }

@@ -40,12 +40,11 @@ const paymentEntry = z.strictObject({
   /** Of the app's settled payments in this vault: 1, 2, 3, … Null if it did not settle or has no app. */
   appSequence: uint.nullable(),
 })
+/** Not which payment it ended: that never reached the chain, and its terms could be guessed from its digest. */
 const cancelEntry = z.strictObject({
   kind: z.literal('cancel'),
   ...entry,
   deadline: uint,
-  /** The payment whose nonce it burnt; null if it took no effect. */
-  paymentDigest: hash.nullable(),
 })
 
 export const auditRecordSchema = z.strictObject({

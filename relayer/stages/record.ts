@@ -7,7 +7,7 @@ import { auditBytes, auditHash, auditRecordSchema } from '../../core/protocol/au
 import { decodeBatch } from '../../core/protocol/packed.ts'
 import { settlePayloadOf } from '../../core/protocol/settle-calldata.ts'
 import { domainOf, domainSeparator, paymentDigest } from '../../core/protocol/typed-data.ts'
-import { ourOverdue } from '../settling.ts'
+import { isEmpty, ourOverdue } from '../settling.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
 /** Records per run: each is a few reads of the chain. */
@@ -69,7 +69,9 @@ async function settledIn(
   events: readonly VaultEvent[],
 ): Promise<Settled> {
   const { config } = context
-  const batch = events.find((event) => event.name === 'BatchSettled' && event.relayerId === config.relayerId)
+  const batch = events.find(
+    (event) => event.name === 'BatchSettled' && event.relayerId === config.relayerId && !isEmpty(event),
+  )
   if (batch?.name === 'BatchSettled') {
     const payload = settlePayloadOf(input)
     const scale = findToken(config, batch.token)?.scale

@@ -74,7 +74,7 @@ const facts: AuditFacts = {
       booked(index === 1 ? 'app-b' : 'app-a'),
     ]),
   ),
-  cancels: new Map([[0, { appId: 'app-b', paymentDigest: word('99') }]]),
+  cancels: new Map([[0, { appId: 'app-b' }]]),
   apps: new Map([
     ['app-a', { tag: tag('app-a'), first: 41n, count: 2 }],
     ['app-b', { tag: tag('app-b'), first: 7n, count: 1 }],
@@ -98,13 +98,12 @@ describe('an audit record', () => {
     ])
   })
 
-  test('tells of a cancel whose payment it ended, at the position of its result bit', () => {
+  test('tells of a cancel whose app submitted what it ended, at the position of its result bit', () => {
     expect(record.cancels).toMatchObject([
       {
         index: '4',
         result: true,
         digest: cancelDigest(separator, cancel),
-        paymentDigest: word('99'),
         app: tag('app-b'),
       },
     ])

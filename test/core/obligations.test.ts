@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { compareAudit, compareDeliveries, overdueDifferences } from '../../core/obligations.ts'
+import { compareAudit, compareDeliveries, fulfilledAgreements, overdueDifferences } from '../../core/obligations.ts'
 import { dollar } from './payments.ts'
 import { hashOf } from './reconciliations.ts'
 
@@ -58,14 +58,28 @@ describe('audit records', () => {
   })
 })
 
-test('what is overdue says how long it should have taken and how long it has', () => {
-  expect(overdueDifferences([{ id: 'wd_1', state: 'dead', ageHours: 97 }], 96)).toEqual([
-    {
-      kind: 'obligation',
-      subject: 'wd_1',
-      token: undefined,
-      expected: 'fulfilled within 96 hours',
-      actual: 'dead after 97 hours',
-    },
+test('a break of which nothing is overdue any more is cleared, and no other', () => {
+  const overdue = [{ what: 'record', id: 'ar_1' }] as const
+  expect(fulfilledAgreements(['ar_1', 'we_1'], overdue)).toEqual([
+    { kind: 'obligation', subject: 'we_1', token: undefined, value: 'nothing is overdue' },
   ])
+})
+
+describe('what is overdue', () => {
+  const difference = { kind: 'obligation', token: undefined, expected: 'fulfilled within 96 hours' }
+
+  test('says what is the matter with it, and no age that would be another one tomorrow', () => {
+    const overdue = [
+      { what: 'record', id: 'ar_1' },
+      { what: 'copy', id: 'ar_2/arweave', state: 'posted' },
+      { what: 'endpoint', id: 'we_1', count: 3, isMore: false },
+      { what: 'endpoint', id: 'we_2', count: 100, isMore: true },
+    ] as const
+    expect(overdueDifferences(overdue, 96)).toEqual([
+      { ...difference, subject: 'ar_1', actual: 'not built' },
+      { ...difference, subject: 'ar_2/arweave', actual: 'posted' },
+      { ...difference, subject: 'we_1', actual: '3 deliveries not taken' },
+      { ...difference, subject: 'we_2', actual: '100 or more deliveries not taken' },
+    ])
+  })
 })

@@ -21,7 +21,7 @@ const sums: DaySums = {
   token: dollar,
   ...{ deposits: 100n, withdrawals: 40n, posted: 60n, postedCount: 2, payouts: 60n, finalized: 60n, finalizedCount: 2 },
 }
-const facts = { day: '2026-11-23', tokens: [dollar], ranges, sums: [sums], reservations: [] }
+const facts = { day: '2026-11-23', tokens: [dollar], formerToBlock: 10n, ranges, sums: [sums], reservations: [] }
 
 describe('a day', () => {
   test('that is as its ranges saw it has no difference; flows add up, and what stands is that of its end', () => {
@@ -70,6 +70,19 @@ describe('a day', () => {
     expect(reconcileDay({ ...facts, ranges: torn }).differences).toEqual([
       { kind: 'gap', subject: '2026-11-23 after block 15', token: undefined, expected: '15', actual: '16' },
     ])
+  })
+
+  test.each([
+    ['9', 9n],
+    ['11', 11n],
+  ])('whose first range does not begin where the day before ended, at block %s, is told', (before, formerToBlock) => {
+    expect(reconcileDay({ ...facts, formerToBlock }).differences).toEqual([
+      { kind: 'gap', subject: `2026-11-23 after block ${before}`, token: undefined, expected: before, actual: '10' },
+    ])
+  })
+
+  test('that is the first has no day before to follow', () => {
+    expect(reconcileDay({ ...facts, formerToBlock: undefined }).differences).toEqual([])
   })
 
   test('compares what accounts reserve, and says which agree', () => {

@@ -271,6 +271,15 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
       return (on) => ofBooks(on).reconciliation.intents(chain, rangeNow(), [])
     },
   ],
+  [
+    'the audit records of a range',
+    5,
+    async () => {
+      const { batchId } = await settled()
+      await openRecord(batchId)
+      return (on) => ofBooks(on).reconciliation.auditRecords(chain, rangeNow(), [zeroHash])
+    },
+  ],
   ['the sums of a range', 12, async () => (on) => ofBooks(on).reconciliation.sums(chain, rangeNow())],
   [
     'what an account reserves',

@@ -4,6 +4,7 @@ import type { Hex } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { bytes, newId, uuidAt, uuidOfOwn } from '../../adapters/postgres/codec.ts'
 import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
+import { zeroHash } from '../../core/protocol/typed-data.ts'
 import { chain } from './payments.ts'
 import { freshDatabase } from './postgres-server.ts'
 import { addEvent, endpointOf, eventsOf, webhooksOn } from './webhooks.ts'
@@ -122,17 +123,44 @@ describe('overdue', () => {
     return { appId, endpoint, payment, id }
   }
 
-  test('a dead letter of 97 hours is, one of 95 is not; delivered by a replay it is fulfilled', async () => {
+  test('an endpoint with a dead letter of 97 hours is, one of 95 is not; delivered by a replay it is fulfilled', async () => {
     const { appId, endpoint, payment, id } = await oldDelivery(97, 'dead')
     await oldDelivery(95, 'open')
-    const found = await port.overdue(key, 96, 100)
-    expect(found).toEqual([{ id: expect.stringMatching(/^wd_/), state: 'dead', ageHours: 97 }])
+    expect(await port.overdue(key, 96, 100)).toEqual([{ what: 'endpoint', id: endpoint.id, count: 1, isMore: false }])
     expect(await port.overdue({ ...key, chainId: 99 }, 96, 100)).toEqual([])
     await sql`
       insert into webhook_delivery (id, message_id, endpoint_id, app_id, intent_id, sequence, type, state, delivered_at)
       values (${uuidOfOwn('wd', newId('wd'))}, ${id}, ${uuidOfOwn('we', endpoint.id)}, ${appId},
         ${uuidOfOwn('pi', payment.id)}, 1, 'payment.accepted', 'delivered', now())`.execute(database)
     expect(await port.overdue(key, 96, 100)).toEqual([])
+  })
+
+  test('a dead endpoint is one, counted up to a hundred, and hides no copy', async () => {
+    const { appId, endpoint, payment } = await oldDelivery(97, 'dead')
+    let last = Date.now() - 98 * 3600_000
+    const pileUp = (count: number) =>
+      sql`
+      insert into webhook_delivery (id, message_id, endpoint_id, app_id, intent_id, sequence, type, state, created_at)
+      select id, id, ${uuidOfOwn('we', endpoint.id)}, ${appId}, ${uuidOfOwn('pi', payment.id)}, 1, 'payment.accepted',
+        'dead', now() - interval '97 hours'
+      from unnest(${Array.from({ length: count }, () => uuidAt(--last))}::uuid[]) as id`.execute(database)
+    const dead = { what: 'endpoint', id: endpoint.id }
+    await pileUp(99)
+    expect(await port.overdue(key, 96, 1)).toEqual([{ ...dead, count: 100, isMore: false }])
+    await pileUp(1)
+    expect(await port.overdue(key, 96, 1)).toEqual([{ ...dead, count: 100, isMore: true }])
+    const record = newId('ar')
+    await sql`
+      insert into archive_copy (record_id, store, chain_id, vault, sequence, created_at)
+      values (${uuidOfOwn('ar', record)}, 'arweave', ${key.chainId}, ${bytes(key.vault)}, 1, now() - interval '97 hours')`.execute(
+      database,
+    )
+    expect(await port.overdue(key, 96, 1)).toEqual([
+      { what: 'copy', id: `${record}/arweave`, state: 'waiting' },
+      { ...dead, count: 100, isMore: true },
+    ])
+    await sql`delete from webhook_delivery where endpoint_id = ${uuidOfOwn('we', endpoint.id)}`.execute(database)
+    await sql`delete from archive_copy`.execute(database)
   })
 
   test('a copy that no store gave back within the time is, by record and store', async () => {
@@ -146,19 +174,28 @@ describe('overdue', () => {
       )
     await plant('ipfs', 'archived', 200)
     await plant('arweave', 'posted', 97)
-    expect(await port.overdue(key, 96, 100)).toEqual([{ id: `${record}/arweave`, state: 'posted', ageHours: 97 }])
+    expect(await port.overdue(key, 96, 100)).toEqual([{ what: 'copy', id: `${record}/arweave`, state: 'posted' }])
     expect(await port.overdue(key, 98, 100)).toEqual([])
   })
 })
 
 describe('audit records', () => {
-  async function plant(payments: readonly { amount: string; result: boolean }[] | undefined): Promise<Hex> {
+  /** Blocks above one number, up to the next. */
+  const blocksTo = (number: bigint) => {
+    const at = { hash: zeroHash, at: BigInt(Math.floor(Date.now() / 1000)), recordedAtMillis: Date.now() }
+    return { from: { ...at, number: number - 1n }, to: { ...at, number } }
+  }
+  const before = blocksTo(5n)
+  async function plant(
+    payments: readonly { amount: string; result: boolean }[] | undefined,
+    blockNumber = 7,
+  ): Promise<Hex> {
     const id = uuidOfOwn('ar', newId('ar'))
     const hash: Hex = `0x${randomUUID().replaceAll('-', '').padEnd(64, '0')}`
     const content = payments === undefined ? null : Buffer.from(JSON.stringify({ payments }))
     await sql`
       insert into audit_record (id, chain_id, vault, sequence, tx_hash, block_number, block_hash, app_sequences, bytes, sha256, cid, built_at)
-      values (${id}, ${key.chainId}, ${bytes(key.vault)}, 1, ${bytes(hash)}, 1, ${bytes(hash)}, '{}', ${content},
+      values (${id}, ${key.chainId}, ${bytes(key.vault)}, 1, ${bytes(hash)}, ${blockNumber}, ${bytes(hash)}, '{}', ${content},
         ${content && bytes(hash)}, ${content && 'bafy'}, ${content && new Date()})`.execute(database)
     await sql`
       insert into audit_tx (chain_id, vault, tx_hash, record_id)
@@ -173,13 +210,30 @@ describe('audit records', () => {
       { amount: '5', result: false },
       { amount: '1', result: true },
     ])
-    expect(await port.auditRecords(key, [hash])).toEqual([{ txHash: hash, count: 2, amount: 2n ** 256n }])
+    expect(await port.auditRecords(key, before, [hash])).toEqual([{ txHash: hash, count: 2, amount: 2n ** 256n }])
+  })
+
+  test('of blocks whose settlements are not known of are told, from the first block of the range to its last', async () => {
+    const paid = [{ amount: '5', result: true }]
+    const [low, first, last, high] = [
+      await plant(paid, 20),
+      await plant(paid, 21),
+      await plant(paid, 30),
+      await plant(paid, 31),
+    ]
+    const range = { from: blocksTo(20n).to, to: blocksTo(30n).to }
+    const txsOf = async (asked: readonly Hex[]) =>
+      (await port.auditRecords(key, range, asked)).map(({ txHash }) => txHash)
+    expect((await txsOf([])).toSorted()).toEqual([first, last].toSorted())
+    expect((await txsOf([first])).toSorted()).toEqual([first, last].toSorted())
+    expect((await txsOf([low, high])).toSorted()).toEqual([low, first, last, high].toSorted())
+    expect(await port.auditRecords({ ...key, chainId: 99 }, range, [])).toEqual([])
   })
 
   test('that are not built, or are not there, say nothing', async () => {
     const open = await plant(undefined)
-    expect(await port.auditRecords(key, [open, `0x${'ab'.repeat(32)}`])).toEqual([])
-    expect(await port.auditRecords({ ...key, chainId: 99 }, [open])).toEqual([])
+    expect(await port.auditRecords(key, before, [open, `0x${'ab'.repeat(32)}`])).toEqual([])
+    expect(await port.auditRecords({ ...key, chainId: 99 }, before, [open])).toEqual([])
   })
 })
 

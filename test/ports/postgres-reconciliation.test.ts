@@ -215,6 +215,38 @@ describe('a break', () => {
     expect(await openBreaks()).toEqual([])
   })
 
+  test('that was accepted is not again what explains a difference, once another one was opened or both sides agreed', async () => {
+    const about = { kind: 'surplus', subject: 'an old explanation', token: usdc.address } as const
+    const difference = { ...about, expected: '100', actual: '120' }
+    const resolve = (id: string | undefined, kind: 'accepted' | 'corrected') =>
+      read.resolve({ id: id ?? '', kind, operatorId: 'desk', note: 'looked at' })
+    const open = async (found: Difference) => {
+      const { opened } = await reconcile({ differences: [found] })
+      expect(opened).toMatchObject([{ actual: found.actual }])
+      return opened[0]?.id
+    }
+    const accepted = await open(difference)
+    await resolve(accepted, 'accepted')
+    await resolve(await open({ ...difference, actual: '121' }), 'corrected')
+    await resolve(await open(difference), 'accepted')
+    expect((await reconcile({ differences: [difference] })).opened).toEqual([])
+
+    await reconcile({ agreements: [{ ...about, value: '100' }] })
+    await resolve(await open(difference), 'corrected')
+
+    const { rows } = await sql<{ lapsed_at: Date }>`
+      select lapsed_at from reconciliation_break where id = ${uuidOfOwn('br', accepted ?? '')}`.execute(database)
+    expect(rows[0]?.lapsed_at).toBeInstanceOf(Date)
+    await expect(sql`update reconciliation_break set lapsed_at = null`.execute(database)).rejects.toThrow(
+      'never deleted',
+    )
+    await expect(
+      sql`update reconciliation_break set lapsed_at = now(), note = 'better' where resolution = 'corrected'`.execute(
+        database,
+      ),
+    ).rejects.toThrow('never deleted')
+  })
+
   test('is closed by no statement without a reason, and never changed or deleted afterwards', async () => {
     const { opened } = await reconcile({ differences: [{ ...surplus('1'), token: undefined, kind: 'block' }] })
     const uuid = uuidOfOwn('br', opened[0]?.id ?? '')

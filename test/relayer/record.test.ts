@@ -67,6 +67,12 @@ const numbersOf = async (appId: string): Promise<readonly string[]> => {
     record.payments.filter(({ app }) => app === tag).flatMap(({ appSequence }) => appSequence ?? []),
   )
 }
+/** Of all ranges, as they were compared with the chain. */
+const settlements = async () => {
+  const { rows } = await sql<{ settlements: readonly { readonly txHash: Hex }[] }>`
+    select settlements from reconciliation`.execute(database)
+  return rows.flatMap((row) => row.settlements)
+}
 const oneTo = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`)
 
 describe('the audit trail', () => {
@@ -169,7 +175,7 @@ describe('the audit trail', () => {
     expect(await numbersOf('app-wallet')).toEqual(oneTo((await numbersOf('app-wallet')).length))
   })
 
-  test('holds a burnt nonce with the payment that it ended', async () => {
+  test('holds a burnt nonce, and nothing of the payment that it ended', async () => {
     const payer = await world.payerWith(1_000_000n)
     const candidate = await payAs('app-wallet', payer, { nonce: 3n })
     const { token, nonce } = candidate.payment
@@ -186,10 +192,12 @@ describe('the audit trail', () => {
     const cancel = { signature: signature.compact, deadline }
     await world.intents.cancel({ id: candidate.id, reason: 'asked', isConsented: true, cancel })
     await settle()
-    const { record } = await last()
+    const { record, bytes } = await last()
+    // Its terms never reached the chain, and from its digest they could be guessed.
+    expect(bytes.includes(candidate.digest)).toBe(false)
     expect(record).toMatchObject({
       payments: [],
-      cancels: [{ index: '0', result: true, paymentDigest: candidate.digest, signature: signature.compact }],
+      cancels: [{ index: '0', result: true, signature: signature.compact }],
     })
     expect(record.cancels[0]?.app).toMatch(/^0x[0-9a-f]{64}$/)
   })
@@ -226,7 +234,31 @@ describe('the audit trail', () => {
         },
       ],
     })
+    await world.run('reconcile')
+    expect(await settlements()).toContainEqual({
+      ...{ txHash: (await last()).record.tx.hash, token: world.token.address, count: 1, amount: '1000000' },
+    })
   })
+})
+
+test('a batch of nothing has no record and holds up no other', async () => {
+  const payer = await world.payerWith(1_000_000n)
+  const before = (await records()).length
+  const lane = localAccounts.lanes[1]
+  if (lane === undefined) throw new Error('no second lane')
+  const empty = { token: world.token.address, scale: 1n, anchor: keccak256('0x'), payments: [], cancels: [] }
+  const hash = await world.onVault(lane, 'settle', [encodeBatch(empty)])
+  await world.settleDown()
+  expect(await world.client.getTransactionReceipt({ hash })).toMatchObject({ status: 'success', logs: { length: 1 } })
+  await payAs('app-wallet', payer)
+  await settle()
+  const added = (await records()).slice(before)
+  expect(added).toMatchObject([{ record: { payments: [{ result: true }] } }])
+
+  await world.run('reconcile')
+  const compared = (await settlements()).map(({ txHash }) => txHash)
+  expect(compared).toContain(added[0]?.record.tx.hash)
+  expect(compared).not.toContain(hash)
 })
 
 describe('numbers', () => {

@@ -103,21 +103,31 @@ create table reconciliation_break (
   -- A role or a person.
   owner text not null default 'operator',
   -- corrected: put right, found again it is a new break. accepted: explained and left as it is, not opened again while
-  -- the delta stays. cleared: a later reconciliation, named in resolved_by, found agreement.
+  -- the delta stays and until `lapsed_at`. cleared: a later reconciliation, named in resolved_by, found agreement.
   resolution text check (resolution in ('corrected', 'accepted', 'cleared')),
   note text,
   resolved_by text,
   resolved_at timestamptz,
+  -- When the two sides of an accepted one agreed again, or differed otherwise: it explains nothing that is found later.
+  lapsed_at timestamptz,
+  check (lapsed_at is null or resolution = 'accepted'),
   check (num_nonnulls(resolution, note, resolved_by, resolved_at) in (0, 4)),
   check (resolution is null or note <> '')
 );
 -- The same difference is one open break, however often it is found.
 create unique index break_is_open_once on reconciliation_break (chain_id, vault, kind, subject, token) where resolved_at is null;
 create index break_by_reconciliation on reconciliation_break (opened_in);
-create index break_is_accepted on reconciliation_break (chain_id, vault, kind, subject, token) where resolution = 'accepted';
+create index break_is_accepted on reconciliation_break (chain_id, vault, kind, subject, token)
+  where resolution = 'accepted' and lapsed_at is null;
 
 create function keep_resolved_break() returns trigger language plpgsql as $$
 begin
+  if tg_op = 'UPDATE' and old.lapsed_at is null and new.lapsed_at is not null then
+    old.lapsed_at := new.lapsed_at;
+    if new is not distinct from old then
+      return new;
+    end if;
+  end if;
   if tg_op = 'DELETE' or old.resolved_at is not null then
     raise exception 'break % is never deleted, nor changed once it is resolved', old.id;
   end if;
@@ -136,6 +146,7 @@ end $$;
 -- What a range moved, found by its blocks.
 create index ledger_entry_by_block on ledger_entry (chain_id, vault, block_number) where block_number is not null;
 create index batch_by_block on batch (chain_id, vault, block_number) where block_number is not null;
+create index audit_record_by_block on audit_record (chain_id, vault, block_number);
 
 -- Books that are older than reconciliation are taken as they stand; from here on every range is compared.
 insert into final_block (chain_id, vault, number, hash, at)
