@@ -13,7 +13,7 @@ import { limitBody, requireJson } from './middleware/json-body.ts'
 import { keepUncached } from './middleware/no-store.ts'
 import { openToBrowsers } from './middleware/open-to-browsers.ts'
 import { answerErrors, answerNotFound, refuseInvalid, refuseMethod } from './middleware/problem.ts'
-import { limitRate } from './middleware/rate-limit.ts'
+import { limitRate, limitWatching } from './middleware/rate-limit.ts'
 import { identifyRequest } from './middleware/request-id.ts'
 import { requireRole } from './middleware/require-role.ts'
 import { hardenAnswer } from './middleware/security-headers.ts'
@@ -133,7 +133,8 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.use(hardenAnswer)
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
   app.use('/v1/*', keepUncached)
-  // Before the credentials are asked for: its link is all that it takes.
+  // Before the credentials are asked for: its link is all that it takes. Its requests are counted by address instead.
+  app.get('/v1/intents/:id/stream', limitWatching(ports))
   app.openapi(watchIntentRoute, watchIntent(wiring))
   app.use('/v1/*', authenticate(ports))
   app.use('/v1/*', limitRate(ports))

@@ -4,6 +4,8 @@ export type ApiLimits = {
   readonly appRequestsMax: number
   /** Wrong AppIDs and AppSecrets from one address in a window. */
   readonly failedLoginsMax: number
+  /** Requests for the streams of payments, which need no credentials, from one address in a window. */
+  readonly watchRequestsMax: number
   /** Streams that are open at once on this process. */
   readonly streamsMax: number
   /** Of them, those of one app. */
@@ -14,10 +16,12 @@ export type ApiLimits = {
 
 export const appWindowSeconds = 10
 export const loginWindowSeconds = 60
+export const watchWindowSeconds = 60
 
 export const limitsDefault: ApiLimits = {
   appRequestsMax: 20_000,
   failedLoginsMax: 100,
+  watchRequestsMax: 600,
   streamsMax: 1_000,
   streamsPerAppMax: 20,
   proxyHops: 0,

@@ -118,6 +118,7 @@ const app = createApp({
   limits: {
     appRequestsMax: settings.APP_REQUESTS_MAX,
     failedLoginsMax: settings.FAILED_LOGINS_MAX,
+    watchRequestsMax: settings.WATCH_REQUESTS_MAX,
     streamsMax: settings.STREAMS_MAX,
     streamsPerAppMax: settings.STREAMS_PER_APP_MAX,
     proxyHops: settings.PROXY_HOPS,

@@ -19,6 +19,8 @@ const settingsSchema = z.object({
   APP_REQUESTS_MAX: countSchema(limitsDefault.appRequestsMax),
   /** Wrong AppIDs and AppSecrets from one address in a minute. */
   FAILED_LOGINS_MAX: countSchema(limitsDefault.failedLoginsMax),
+  /** Requests for streams of payments from one address in a minute. */
+  WATCH_REQUESTS_MAX: countSchema(limitsDefault.watchRequestsMax),
   STREAMS_MAX: countSchema(limitsDefault.streamsMax),
   STREAMS_PER_APP_MAX: countSchema(limitsDefault.streamsPerAppMax),
   /** Proxies in front that append to X-Forwarded-For. */
