@@ -144,9 +144,9 @@ export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' 
         const show = (event: IntentEvent) => {
           if (!isAfter(event, last)) return
           last = event
-          const id = `${event.xid}.${event.intentId}.${event.sequence}`
-          stream.send({ id, event: 'state', data: { ...showState(event), ...showApp(event) } })
+          stream.send({ id: showPosition(event), event: 'state', data: { ...showState(event), ...showApp(event) } })
         }
+        if (after === undefined) stream.mark(showPosition(last))
         const listening = await follower.listen({ appId }, (event) => {
           if (waiting === undefined) show(event)
           else if (waiting.push(event) > waitingMax) stream.cut()
@@ -183,6 +183,10 @@ function showState({ intentId, sequence, state, atMillis, txHash, blockNumber }:
     ...{ intent: intentId, sequence, state, at: new Date(atMillis).toISOString() },
     ...{ tx: txHash ?? null, block: blockNumber === undefined ? null : `${blockNumber}` },
   }
+}
+
+function showPosition({ xid, intentId, sequence }: EventPosition): string {
+  return `${xid}.${intentId}.${sequence}`
 }
 
 function showApp({ chainId, reason, batchId }: IntentEvent): object {

@@ -214,6 +214,17 @@ describe('the stream of an app', () => {
     others.close()
   })
 
+  test('says where it begins, so that a client that is cut off before the first event loses nothing', async () => {
+    const quiet = await follow()
+    while (!/^id: /m.test(quiet.text())) await quiet.more()
+    const start = /^id: (.*)$/m.exec(quiet.text())?.[1] ?? ''
+    quiet.close()
+    const { id } = await pay()
+    const back = await follow('wallet', { 'last-event-id': start })
+    expect((await back.take(1)).map(({ data }) => [data.intent, data.state])).toEqual([[id, 'accepted']])
+    back.close()
+  })
+
   test('goes on from any event without loss or doubles, while more comes', async () => {
     const stream = await follow()
     const ids = []
