@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { createAccept } from './accept.ts'
 import { knownChains } from './chains.ts'
+import { createCursors } from './cursors.ts'
 import type { ApiEnv } from './environment.ts'
 import { commitIntents } from './intake-commits.ts'
 import { introduction as introductionOf } from './introduce.ts'
@@ -121,7 +122,8 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   const accept = createAccept({ chains, introduction, commits, ports })
   const streams = createStreams(ports)
   const watchLinks = createWatchLinks(ports)
-  const wiring = { ports, chains, introduction, accept, metrics, wakeBatch, streams, watchLinks }
+  const cursors = createCursors(ports)
+  const wiring = { ports, chains, introduction, accept, metrics, wakeBatch, streams, watchLinks, cursors }
 
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid })
   app.onError(answerErrors(ports))
