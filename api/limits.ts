@@ -2,6 +2,8 @@
 export type ApiLimits = {
   /** Requests of one app in a window. */
   readonly appRequestsMax: number
+  /** Payments that one app submits in a window, however many requests they come in. */
+  readonly appIntentsMax: number
   /** Wrong AppIDs and AppSecrets from one address in a window. */
   readonly failedLoginsMax: number
   /** Requests for the streams of payments, which need no credentials, from one address in a window. */
@@ -20,6 +22,7 @@ export const watchWindowSeconds = 60
 
 export const limitsDefault: ApiLimits = {
   appRequestsMax: 20_000,
+  appIntentsMax: 200_000,
   failedLoginsMax: 100,
   watchRequestsMax: 600,
   streamsMax: 1_000,

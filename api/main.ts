@@ -117,6 +117,7 @@ const app = createApp({
   rateLimit,
   limits: {
     appRequestsMax: settings.APP_REQUESTS_MAX,
+    appIntentsMax: settings.APP_INTENTS_MAX,
     failedLoginsMax: settings.FAILED_LOGINS_MAX,
     watchRequestsMax: settings.WATCH_REQUESTS_MAX,
     streamsMax: settings.STREAMS_MAX,

@@ -17,6 +17,8 @@ const settingsSchema = z.object({
   PUBLIC_URL: z.url().optional(),
   /** Requests of one app in ten seconds. */
   APP_REQUESTS_MAX: countSchema(limitsDefault.appRequestsMax),
+  /** Payments that one app submits in ten seconds. */
+  APP_INTENTS_MAX: countSchema(limitsDefault.appIntentsMax),
   /** Wrong AppIDs and AppSecrets from one address in a minute. */
   FAILED_LOGINS_MAX: countSchema(limitsDefault.failedLoginsMax),
   /** Requests for streams of payments from one address in a minute. */

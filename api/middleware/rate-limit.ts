@@ -22,6 +22,20 @@ export function limitRate(ports: Pick<ApiPorts, 'rateLimit' | 'limits'>): Middle
 }
 
 /**
+ * Counts the payments of one request, which may be hundreds, before any of them is looked at.
+ * @throws RelayError `rate_limited`
+ */
+export async function takeIntents(
+  { rateLimit, limits }: Pick<ApiPorts, 'rateLimit' | 'limits'>,
+  appId: string,
+  intentCount: number,
+): Promise<void> {
+  const policy = { name: 'intents', countMax: limits.appIntentsMax, windowSeconds: appWindowSeconds }
+  const count = await rateLimit.take(policy, appId, intentCount)
+  if (!count.isAllowed) throw refuseRate(policy, count, `App ${appId} has submitted payments beyond`)
+}
+
+/**
  * Counts what an address asks of a route that takes no credentials, before anything is checked or looked up.
  * @throws RelayError `rate_limited`
  */

@@ -7,7 +7,9 @@ let world: World
 beforeAll(async () => {
   world = await createWorld({
     payerCount: 0,
-    ports: { limits: { ...limitsDefault, appRequestsMax: 3, failedLoginsMax: 2, watchRequestsMax: 2 } },
+    ports: {
+      limits: { ...limitsDefault, appRequestsMax: 3, appIntentsMax: 10, failedLoginsMax: 2, watchRequestsMax: 2 },
+    },
   })
 })
 
@@ -36,6 +38,13 @@ describe('a rate limit', () => {
     expect(refused.body.code).toBe('rate_limited')
     const { rows } = await sql`select from idempotency where key = ${key}`.execute(world.database)
     expect(rows).toEqual([])
+  })
+
+  test('counts the payments of a request and not the request', async () => {
+    const submit = (count: number) =>
+      world.post('/v1/intents', { intents: Array.from({ length: count }, () => ({})) }, { as: 'operator' })
+    expect((await submit(5)).status).toBe(200)
+    expect((await submit(6)).body).toMatchObject({ code: 'rate_limited', countMax: 10, windowSeconds: 10 })
   })
 
   test('counts what one address asks of the streams of payments, right links and wrong ones, and leaves its API alone', async () => {
