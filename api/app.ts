@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { createAccept } from './accept.ts'
 import { knownChains } from './chains.ts'
+import { createCursors } from './cursors.ts'
 import type { ApiEnv } from './environment.ts'
 import { commitIntents } from './intake-commits.ts'
 import { introduction as introductionOf } from './introduce.ts'
@@ -13,7 +14,7 @@ import { limitBody, requireJson } from './middleware/json-body.ts'
 import { keepUncached } from './middleware/no-store.ts'
 import { openToBrowsers } from './middleware/open-to-browsers.ts'
 import { answerErrors, answerNotFound, refuseInvalid, refuseMethod } from './middleware/problem.ts'
-import { limitRate } from './middleware/rate-limit.ts'
+import { limitRate, limitWatching } from './middleware/rate-limit.ts'
 import { identifyRequest } from './middleware/request-id.ts'
 import { requireRole } from './middleware/require-role.ts'
 import { hardenAnswer } from './middleware/security-headers.ts'
@@ -121,7 +122,8 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   const accept = createAccept({ chains, introduction, commits, ports })
   const streams = createStreams(ports)
   const watchLinks = createWatchLinks(ports)
-  const wiring = { ports, chains, introduction, accept, metrics, wakeBatch, streams, watchLinks }
+  const cursors = createCursors(ports)
+  const wiring = { ports, chains, introduction, accept, metrics, wakeBatch, streams, watchLinks, cursors }
 
   const app = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid })
   app.onError(answerErrors(ports))
@@ -133,7 +135,8 @@ export function createApp(ports: ApiPorts): OpenAPIHono<ApiEnv> {
   app.use(hardenAnswer)
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
   app.use('/v1/*', keepUncached)
-  // Before the credentials are asked for: its link is all that it takes.
+  // Before the credentials are asked for: its link is all that it takes. Its requests are counted by address instead.
+  app.get('/v1/intents/:id/stream', limitWatching(ports))
   app.openapi(watchIntentRoute, watchIntent(wiring))
   app.use('/v1/*', authenticate(ports))
   app.use('/v1/*', limitRate(ports))

@@ -12,6 +12,8 @@ const retryMillis = 1_000
 export type EventStream = {
   readonly body: ReadableStream<Uint8Array>
   readonly send: (event: { readonly id: string; readonly event: string; readonly data: object }) => void
+  /** Where the client goes on if it is cut off before the first event: an id that comes with none. */
+  readonly mark: (id: string) => void
   /** Resolves when the client has taken all that waits, or is gone. */
   readonly taken: () => Promise<void>
   readonly isOpen: () => boolean
@@ -65,6 +67,7 @@ export function createEventStream({ onClose }: { onClose: () => void }): EventSt
     body,
     // JSON holds no line break, which would end the field.
     send: ({ id, event, data }) => write(`id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+    mark: (id) => write(`id: ${id}\n\n`),
     taken: async () => {
       while (isOpen && (controller?.desiredSize ?? bufferBytesMax) < bufferBytesMax / 2) {
         await new Promise<void>((resolve) => waiting.push(resolve))

@@ -6,6 +6,8 @@ const commitMax = 256
 const inFlightMax = 2
 /** Submissions that may wait; more is answered `overloaded` at once, while a retry can still succeed. */
 const queueMax = 8_192
+/** Of them, those of one owner: however much one sends, others find room. */
+const ownerShare = 0.5
 
 type Waiting<Item, Result> = {
   readonly item: Item
@@ -16,7 +18,7 @@ type Waiting<Item, Result> = {
 export type GroupCommit<Item, Result> = {
   /**
    * Commits all items, together with those of other callers. Each item settles by itself.
-   * @throws RelayError `overloaded` before anything is committed, if the items do not fit the queue.
+   * @throws RelayError `overloaded` before anything is committed, if the items do not fit the queue or their owner's half of it.
    */
   readonly submit: (items: readonly Item[]) => Promise<readonly PromiseSettledResult<Result>[]>
   readonly waitingCount: () => number
@@ -29,6 +31,7 @@ export type GroupCommit<Item, Result> = {
 export function groupCommit<Item, Result>({
   commit,
   isOutage,
+  ownerOf = () => undefined,
   items: noun,
   limits = {},
 }: {
@@ -36,17 +39,45 @@ export function groupCommit<Item, Result>({
   commit: (items: readonly Item[]) => Promise<readonly Result[]>
   /** True for errors that every item would meet: then a failed set is not tried again in parts. */
   isOutage: (error: unknown) => boolean
+  /** Whose share of the queue an item takes; undefined: nobody's. */
+  ownerOf?: (item: Item) => string | undefined
   /** What waits, for the message: `payments`. */
   items: string
   limits?: { commitMax?: number; inFlightMax?: number; queueMax?: number }
 }): GroupCommit<Item, Result> {
   const max = { commitMax, inFlightMax, queueMax, ...limits }
   const waiting: Waiting<Item, Result>[] = []
+  /** How many of `waiting` each owner has; nobody stands in it with none. */
+  const shares = new Map<string, number>()
   let inFlight = 0
+
+  function count(owner: string | undefined, change: 1 | -1): void {
+    if (owner === undefined) return
+    const share = (shares.get(owner) ?? 0) + change
+    if (share === 0) shares.delete(owner)
+    else shares.set(owner, share)
+  }
+
+  /** @throws RelayError `overloaded` */
+  function refuseFull(items: readonly Item[]): void {
+    const fields = { retryAfterSeconds: 1 }
+    if (waiting.length + items.length > max.queueMax) {
+      const detail = `${waiting.length} ${noun} are waiting, at most ${max.queueMax} may`
+      throw new RelayError('overloaded', detail, { fields })
+    }
+    const ownerMax = Math.floor(max.queueMax * ownerShare)
+    for (const [owner, own] of Map.groupBy(items, ownerOf)) {
+      const share = owner === undefined ? 0 : (shares.get(owner) ?? 0)
+      if (owner === undefined || share + own.length <= ownerMax) continue
+      const detail = `${share} ${noun} of ${owner} are waiting, at most ${ownerMax} of one app may`
+      throw new RelayError('overloaded', detail, { fields })
+    }
+  }
 
   function pump(): void {
     while (inFlight < max.inFlightMax && waiting.length > 0) {
       const group = waiting.splice(0, max.commitMax)
+      for (const { item } of group) count(ownerOf(item), -1)
       inFlight++
       void settle(group).then(() => {
         inFlight--
@@ -75,11 +106,8 @@ export function groupCommit<Item, Result>({
 
   return {
     async submit(items) {
-      if (waiting.length + items.length > max.queueMax) {
-        throw new RelayError('overloaded', `${waiting.length} ${noun} are waiting, at most ${max.queueMax} may`, {
-          fields: { retryAfterSeconds: 1 },
-        })
-      }
+      refuseFull(items)
+      for (const item of items) count(ownerOf(item), 1)
       const results = items.map(
         (item) => new Promise<Result>((resolve, reject) => waiting.push({ item, resolve, reject })),
       )

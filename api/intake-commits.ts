@@ -18,6 +18,7 @@ export function commitIntents({
 }): GroupCommit<Candidate, Admitted> {
   return groupCommit({
     items: 'payments',
+    ownerOf: ({ appId }) => appId,
     isOutage: (error) => outageOf(error) !== undefined,
     commit: async (candidates: readonly Candidate[]) => {
       const startedAt = performance.now()

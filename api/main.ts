@@ -117,7 +117,9 @@ const app = createApp({
   rateLimit,
   limits: {
     appRequestsMax: settings.APP_REQUESTS_MAX,
+    appIntentsMax: settings.APP_INTENTS_MAX,
     failedLoginsMax: settings.FAILED_LOGINS_MAX,
+    watchRequestsMax: settings.WATCH_REQUESTS_MAX,
     streamsMax: settings.STREAMS_MAX,
     streamsPerAppMax: settings.STREAMS_PER_APP_MAX,
     proxyHops: settings.PROXY_HOPS,

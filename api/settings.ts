@@ -17,8 +17,12 @@ const settingsSchema = z.object({
   PUBLIC_URL: z.url().optional(),
   /** Requests of one app in ten seconds. */
   APP_REQUESTS_MAX: countSchema(limitsDefault.appRequestsMax),
+  /** Payments that one app submits in ten seconds. */
+  APP_INTENTS_MAX: countSchema(limitsDefault.appIntentsMax),
   /** Wrong AppIDs and AppSecrets from one address in a minute. */
   FAILED_LOGINS_MAX: countSchema(limitsDefault.failedLoginsMax),
+  /** Requests for streams of payments from one address in a minute. */
+  WATCH_REQUESTS_MAX: countSchema(limitsDefault.watchRequestsMax),
   STREAMS_MAX: countSchema(limitsDefault.streamsMax),
   STREAMS_PER_APP_MAX: countSchema(limitsDefault.streamsPerAppMax),
   /** Proxies in front that append to X-Forwarded-For. */

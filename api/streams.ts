@@ -7,6 +7,8 @@ import type { ApiPorts } from './ports.ts'
 
 /** Streams of one payment at once, on one process: a page that is open in a few windows. */
 const streamsPerIntentMax = 20
+/** One place in so many is kept for apps: links take no credentials, so whoever has some could fill the process. */
+const placesPerAppPlace = 5
 /** Events of one question while a client catches up. */
 const backlogMax = 200
 /** Events that wait while a client catches up; with more it is cut off and goes on from where it came to. */
@@ -20,27 +22,36 @@ export type Streams = {
   readonly ofApp: (appId: string, after: EventPosition | undefined) => Promise<EventStream['body']>
 }
 
+/** Whose share a stream takes. */
+type Place = { readonly kind: 'payment' | 'app'; readonly id: string }
+
 /**
  * All streams of this process.
  * @throws RelayError from both: `rate_limited` for one app's or payment's share, `overloaded` for the whole process, which
- *   also is full once it stops; `not_found` for a payment without events.
+ *   also is full once it stops, or for all links together; `not_found` for a payment without events.
  */
 export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' | 'stopping'>): Streams {
   const { events } = ports
   const follower = followEvents(ports)
-  const open = new Map<EventStream, string>()
+  const open = new Map<EventStream, Place>()
+  const linksMax = ports.limits.streamsMax - Math.floor(ports.limits.streamsMax / placesPerAppPlace)
   let isHearingStop = false
 
-  /** @param topic whose share it takes */
-  function enter(topic: string, countMax: number): { stream: EventStream; whenClosed: (clean: () => void) => void } {
+  function enter(place: Place, countMax: number): { stream: EventStream; whenClosed: (clean: () => void) => void } {
     if (open.size >= ports.limits.streamsMax || ports.stopping.aborted) {
       throw new RelayError('overloaded', `${open.size} streams are open, as many as one process may have.`, {
         fields: { count: open.size, countMax: ports.limits.streamsMax, retryAfterSeconds },
       })
     }
-    const count = [...open.values()].filter((each) => each === topic).length
+    const taken = [...open.values()].filter(({ kind }) => kind === place.kind)
+    if (place.kind === 'payment' && taken.length >= linksMax) {
+      throw new RelayError('overloaded', `${taken.length} payments are watched, as many as one process takes.`, {
+        fields: { count: taken.length, countMax: linksMax, retryAfterSeconds },
+      })
+    }
+    const count = taken.filter(({ id }) => id === place.id).length
     if (count >= countMax) {
-      throw new RelayError('rate_limited', `${count} streams of ${topic} are open.`, {
+      throw new RelayError('rate_limited', `${count} streams of ${place.kind} ${place.id} are open.`, {
         fields: { count, countMax, retryAfterSeconds },
       })
     }
@@ -51,7 +62,7 @@ export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' 
         for (const clean of cleans) clean()
       },
     })
-    open.set(stream, topic)
+    open.set(stream, place)
     if (!isHearingStop) ports.stopping.addEventListener('abort', closeAll)
     isHearingStop = true
     return {
@@ -79,7 +90,7 @@ export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' 
 
   return {
     async ofIntent(intentId, afterSequence) {
-      const { stream, whenClosed } = enter(intentId, streamsPerIntentMax)
+      const { stream, whenClosed } = enter({ kind: 'payment', id: intentId }, streamsPerIntentMax)
       return begin(stream, async () => {
         const heard: IntentEvent[] = []
         let last = afterSequence
@@ -125,7 +136,7 @@ export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' 
     },
 
     async ofApp(appId, after) {
-      const { stream, whenClosed } = enter(`app ${appId}`, ports.limits.streamsPerAppMax)
+      const { stream, whenClosed } = enter({ kind: 'app', id: appId }, ports.limits.streamsPerAppMax)
       return begin(stream, async () => {
         let waiting: IntentEvent[] | undefined = []
         // The reader may lag behind, so what it tells first may be older than what the client has, or asks for.
@@ -133,9 +144,9 @@ export function createStreams(ports: Pick<ApiPorts, 'events' | 'log' | 'limits' 
         const show = (event: IntentEvent) => {
           if (!isAfter(event, last)) return
           last = event
-          const id = `${event.xid}.${event.intentId}.${event.sequence}`
-          stream.send({ id, event: 'state', data: { ...showState(event), ...showApp(event) } })
+          stream.send({ id: showPosition(event), event: 'state', data: { ...showState(event), ...showApp(event) } })
         }
+        if (after === undefined) stream.mark(showPosition(last))
         const listening = await follower.listen({ appId }, (event) => {
           if (waiting === undefined) show(event)
           else if (waiting.push(event) > waitingMax) stream.cut()
@@ -172,6 +183,10 @@ function showState({ intentId, sequence, state, atMillis, txHash, blockNumber }:
     ...{ intent: intentId, sequence, state, at: new Date(atMillis).toISOString() },
     ...{ tx: txHash ?? null, block: blockNumber === undefined ? null : `${blockNumber}` },
   }
+}
+
+function showPosition({ xid, intentId, sequence }: EventPosition): string {
+  return `${xid}.${intentId}.${sequence}`
 }
 
 function showApp({ chainId, reason, batchId }: IntentEvent): object {

@@ -235,6 +235,11 @@ export const errors = {
     title: 'The payee has signed a later proof',
     next: 'Ask for new typed data at /v1/payees/prepare and have the payee sign it; the latest proof counts.',
   },
+  payees_full: {
+    status: 409,
+    title: 'Your app owns as many payees as it may',
+    next: 'Give one up that is not used any more, with DELETE /v1/payees/{chainId}/{payee}.',
+  },
   chain_unavailable: {
     status: 503,
     title: 'The chain could not be asked',

@@ -12,9 +12,9 @@ export function createMemoryRateLimit(): RateLimit {
     return made
   }
   return {
-    take: async (policy, key) => {
+    take: async (policy, key, count = 1) => {
       try {
-        return countOf(policy, await limiterOf(policy).consume(key))
+        return countOf(policy, await limiterOf(policy).consume(key, count))
       } catch (refused) {
         if (refused instanceof RateLimiterRes) return { ...countOf(policy, refused), isAllowed: false }
         throw refused

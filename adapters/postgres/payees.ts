@@ -1,26 +1,43 @@
 import { sql } from 'kysely'
 import type { OwnedPayee, Payees } from '../../core/ports/payees.ts'
 import { addressOf, bytes } from './codec.ts'
-import { type Database, query } from './database.ts'
+import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 
 export function createPayees(database: Database): Payees {
   return {
-    prove: async (proof) => {
-      if (await store(database, proof)) return { outcome: 'stored' }
-      return { outcome: 'superseded', issuedAt: await issuedAtOf(database, proof) }
-    },
+    prove: (proof) => inTransaction(database, (tx) => prove(tx, proof)),
     list: (filter) => list(database, filter),
     disown: (payee) => disown(database, payee),
   }
 }
 
+type Proof = Parameters<Payees['prove']>[0]
+
+/** The lock on the app's row makes those that prove at the same time count one after the other. */
+async function prove(tx: DbTransaction, proof: Proof): ReturnType<Payees['prove']> {
+  await sql`select from app where id = ${proof.appId} for no key update`.execute(tx)
+  if ((await countOthers(tx, proof)) >= proof.countMax) return { outcome: 'full' }
+  if (await store(tx, proof)) return { outcome: 'stored' }
+  return { outcome: 'superseded', issuedAt: await issuedAtOf(tx, proof) }
+}
+
+/** Payees of the app beside this one; counted up to the limit. Zero if this one is the app's: then none is added. */
+async function countOthers(tx: DbTransaction, { chainId, payee, appId, countMax }: Proof): Promise<number> {
+  const [row] = await query(
+    tx,
+    sql<{ count: number }>`
+      select count(*) as count from (select from payee_owner where app_id = ${appId} limit ${countMax}) as owned
+      where not exists (
+        select from payee_owner where chain_id = ${chainId} and payee = ${bytes(payee)} and app_id = ${appId})`,
+  )
+  if (row === undefined) throw new RangeError('a count returned no row')
+  return row.count
+}
+
 /** The row lock of `on conflict` lets one of several proofs through at a time, and the latest stays. */
-async function store(
-  database: Database,
-  { chainId, payee, appId, issuedAt, signature }: Parameters<Payees['prove']>[0],
-): Promise<boolean> {
+async function store(tx: DbTransaction, { chainId, payee, appId, issuedAt, signature }: Proof): Promise<boolean> {
   const stored = await query(
-    database,
+    tx,
     sql`
       insert into payee_owner as o (chain_id, payee, app_id, issued_at, signature)
       values (${chainId}, ${bytes(payee)}, ${appId}, ${issuedAt}, ${bytes(signature)})
@@ -34,9 +51,9 @@ async function store(
 
 type Key = Pick<OwnedPayee, 'chainId' | 'payee'>
 
-async function issuedAtOf(database: Database, { chainId, payee }: Key): Promise<bigint> {
+async function issuedAtOf(tx: DbTransaction, { chainId, payee }: Key): Promise<bigint> {
   const [row] = await query(
-    database,
+    tx,
     sql<{ issued_at: number }>`
       select issued_at from payee_owner where chain_id = ${chainId} and payee = ${bytes(payee)}`,
   )

@@ -66,17 +66,17 @@ export function createRedisRateLimit({
   }
 
   return {
-    take: (policy, key) =>
+    take: (policy, key, count = 1) =>
       orFallback(
         async () => {
           try {
-            return countOf(policy, await limiterOf(policy).consume(key))
+            return countOf(policy, await limiterOf(policy).consume(key, count))
           } catch (refused) {
             if (refused instanceof RateLimiterRes) return { ...countOf(policy, refused), isAllowed: false }
             throw refused
           }
         },
-        () => fallback.take(policy, key),
+        () => fallback.take(policy, key, count),
       ),
     peek: (policy, key) =>
       orFallback(

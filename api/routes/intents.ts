@@ -6,6 +6,7 @@ import type { Accept, Accepted } from '../accept.ts'
 import type { ApiEnv } from '../environment.ts'
 import type { Metrics } from '../metrics.ts'
 import { errorOf, originOf, problemOf, refuseFaults } from '../middleware/problem.ts'
+import { takeIntents } from '../middleware/rate-limit.ts'
 import type { ApiPorts } from '../ports.ts'
 import { showAcknowledgement } from '../schemas/acknowledgement.ts'
 import { example } from '../schemas/example.ts'
@@ -98,7 +99,7 @@ type Result =
   | { readonly status: 201 | 202; readonly body: Receipt }
 
 export function submit({
-  ports: { intents, publicUrl },
+  ports,
   accept,
   metrics,
   watchLinks,
@@ -108,11 +109,13 @@ export function submit({
   metrics: Metrics
   watchLinks: WatchLinks
 }): RouteHandler<typeof submitRoute, ApiEnv> {
+  const { intents, publicUrl } = ports
   return async (c) => {
     const body = c.req.valid('json')
     const appId = c.get('app').id
     const watchUrlOf = (id: string) => watchLinks.urlOf(id, c)
     if (!('intents' in body)) {
+      await takeIntents(ports, appId, 1)
       const [result] = await submitAll([submissionSchema.safeParse(body)], appId, watchUrlOf)
       if (result === undefined) throw new RelayError('internal', 'A submission came back without a result.')
       if ('outcome' in result) throw errorOf(result)
@@ -125,6 +128,7 @@ export function submit({
         fields: { count: items.length, countMax: intentsMax },
       })
     }
+    await takeIntents(ports, appId, items.length)
     const results = await submitAll(
       items.map((item) => submissionSchema.safeParse(item)),
       appId,

@@ -17,6 +17,8 @@ import { checkSignature } from '../signature.ts'
 /** How long a payee may take to sign, and how far its clock may be ahead of ours. */
 const proofSecondsMax = 15 * 60
 const skewSecondsMax = 60
+/** Payees of one app: its list of payments looks each of them up, on every day of a page. */
+const payeesMax = 1_000
 /** Chain id and address of the last payee of a page. */
 const positionPattern = /^[1-9][0-9]{0,14}\/0x[0-9a-fA-F]{40}$/
 
@@ -85,7 +87,7 @@ export const provePayeeRoute = createRoute({
   tags: ['Payees'],
   summary: 'Prove that a payee is yours',
   description:
-    'From now on you may read payments to it, and your webhook endpoints are told of what happens to them. The latest proof counts, whichever app it names.',
+    'From now on you may read payments to it, and your webhook endpoints are told of what happens to them. The latest proof counts, whichever app it names. An app may own 1,000 payees.',
   request: {
     headers: keyHeader,
     body: { required: true, content: { 'application/json': { schema: proveBodySchema } } },
@@ -100,6 +102,7 @@ export const provePayeeRoute = createRoute({
       'signature_mismatch',
       'payee_proof_expired',
       'payee_proof_superseded',
+      'payees_full',
     ),
   },
 })
@@ -125,7 +128,12 @@ export function provePayee({
     if (checked.outcome === 'refused') throw errorOf(checked)
 
     const proof = { chainId, payee, issuedAt, appId, signature: checked.signature }
-    const proved = await payees.prove(proof)
+    const proved = await payees.prove({ ...proof, countMax: payeesMax })
+    if (proved.outcome === 'full') {
+      throw new RelayError('payees_full', `Your app owns ${payeesMax} payees, as many as it may.`, {
+        fields: { countMax: payeesMax },
+      })
+    }
     if (proved.outcome === 'superseded') {
       const detail = `issuedAt ${issuedAt} is not after ${proved.issuedAt}, which is stored`
       const fields = { issuedAt: `${issuedAt}`, stored: `${proved.issuedAt}` }

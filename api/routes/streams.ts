@@ -82,10 +82,10 @@ export const streamAppRoute = createRoute({
   tags: ['Streams'],
   summary: 'Follow all payments of your app',
   description:
-    'Every change of state of what your app submitted and of what pays payees that it owns, from now on. With `Last-Event-ID` it goes on after that event, up to 14 days back, without loss and without doubles. `sequence` is the order of one payment’s states.',
+    'Every change of state of what your app submitted and of what pays payees that it owns, from now on. It opens with an `id` that says where it begins; with the last `id` as `Last-Event-ID` it goes on right after that, up to 14 days back, without loss and without doubles. `sequence` is the order of one payment’s states.',
   request: {
     query: z.strictObject({}),
-    headers: lastEventHeader('`id` of the last event that you have', `748.${example.intentId}.3`),
+    headers: lastEventHeader('Last `id` that you have', `748.${example.intentId}.3`),
   },
   responses: {
     200: stream('Events as they come'),

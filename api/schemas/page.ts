@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Page, PageRequest } from '../../core/ports/page.ts'
+import { sealedCharactersMax } from '../cursors.ts'
 import { isTypeId } from '../type-id.ts'
 import { example } from './example.ts'
 
@@ -34,6 +35,13 @@ export const cursorField = (isPosition: (text: string) => boolean) =>
     })
     .optional()
     .meta({ description: '`nextCursor` of the page before; the same filters go with it' })
+
+/** A cursor that only its maker can read, see `api/cursors.ts`; it is opened with the app at hand. */
+export const sealedCursorField = z
+  .string()
+  .max(sealedCharactersMax)
+  .optional()
+  .meta({ description: '`nextCursor` of the page before; the same filters go with it' })
 
 /** Query fields of a list by time. Its positions are ids; their prefix says to which list a cursor belongs. */
 export const pageFields = (prefix: string) => ({
@@ -81,11 +89,13 @@ export function pageOf<Item>(found: readonly Item[], limit: number, positionOf: 
   return { items, next: found.length > limit && last !== undefined ? positionOf(last) : undefined }
 }
 
+/** @param write how the position stands in the cursor; sealed, if it may be a secret */
 export function showPage<Record, View>(
   { items, next }: Page<Record>,
   show: (record: Record) => View,
+  write: (position: string) => string = cursorOf,
 ): { items: View[]; nextCursor: string | null } {
-  return { items: items.map(show), nextCursor: next === undefined ? null : cursorOf(next) }
+  return { items: items.map(show), nextCursor: next === undefined ? null : write(next) }
 }
 
 function cursorOf(position: string): string {

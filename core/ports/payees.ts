@@ -7,11 +7,16 @@ export type OwnedPayee = { readonly chainId: number; readonly payee: Address; re
 export type Payees = {
   /**
    * Stores a proof whose signature was checked. It replaces that of any app if it was issued later; the very same proof
-   * is stored once. `superseded`: one that was issued at the same time or later is known.
+   * is stored once. `superseded`: one that was issued at the same time or later is known. `full`: the app owns `countMax`
+   * others already; what it owns it can always prove anew.
    */
   readonly prove: (
-    proof: OwnedPayee & { readonly appId: string; readonly signature: CompactSignature },
-  ) => Promise<{ readonly outcome: 'stored' } | { readonly outcome: 'superseded'; readonly issuedAt: bigint }>
+    proof: OwnedPayee & { readonly appId: string; readonly signature: CompactSignature; readonly countMax: number },
+  ) => Promise<
+    | { readonly outcome: 'stored' }
+    | { readonly outcome: 'superseded'; readonly issuedAt: bigint }
+    | { readonly outcome: 'full' }
+  >
   /** By chain id and address, ascending. `after`: what comes behind this one. */
   readonly list: (filter: {
     readonly appId: string

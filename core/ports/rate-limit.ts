@@ -19,8 +19,8 @@ export type RateCount = {
  * in this process until it can, since a payment that is not taken does more harm than one request too many.
  */
 export type RateLimit = {
-  /** Counts one. */
-  readonly take: (policy: RatePolicy, key: string) => Promise<RateCount>
+  /** Counts `count` at once, one by default; what is refused is counted too. */
+  readonly take: (policy: RatePolicy, key: string, count?: number) => Promise<RateCount>
   /** Counts nothing. `isAllowed`: whether one more would be. */
   readonly peek: (policy: RatePolicy, key: string) => Promise<RateCount>
   readonly close: () => void

@@ -1,5 +1,5 @@
 /** What a derived secret is for. One purpose never yields the secret of another. */
-export type SecretPurpose = 'webhook-hmac' | 'webhook-ed25519' | 'watch-link'
+export type SecretPurpose = 'webhook-hmac' | 'webhook-ed25519' | 'watch-link' | 'intent-cursor'
 
 /** Secrets that no database holds: they are derived from the deployment's secret keys whenever they are needed. */
 export type Secrets = {

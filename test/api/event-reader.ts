@@ -31,6 +31,7 @@ export async function eventReader(url: string, headers: Record<string, string>) 
   return {
     headers: response.headers,
     text: () => text,
+    more,
     /** The first `count` events, as soon as they are there. */
     take: async (count: number): Promise<readonly Told[]> => {
       while (told.length < count)

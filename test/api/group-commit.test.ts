@@ -45,6 +45,23 @@ describe('group commit', () => {
     expect(groups.flatMap(({ items }) => items)).toEqual([1, 2])
   })
 
+  test('refuses an owner one more than half of the queue, and takes those of others', async () => {
+    const { groups, commit } = slow()
+    const ownerOf = (item: number) => (item < 100 ? 'app-a' : 'app-b')
+    const limits = { queueMax: 4, commitMax: 1 }
+    const commits = groupCommit({ items: 'items', commit, isOutage: never, ownerOf, limits })
+    void commits.submit([1, 2])
+    void commits.submit([3, 4])
+    await expect(commits.submit([5])).rejects.toMatchObject({ code: 'overloaded', status: 503 })
+    void commits.submit([100])
+    expect(commits.waitingCount()).toBe(3)
+    // What has left the queue gives its place back.
+    groups[0]?.finish()
+    await turn()
+    void commits.submit([6])
+    expect(commits.waitingCount()).toBe(3)
+  })
+
   test('isolates the one item that breaks a group', async () => {
     const commit = async (items: readonly number[]) => {
       if (items.includes(3)) throw new Error('poisoned')

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { bytes } from '../../adapters/postgres/codec.ts'
+import { bytes, uuidOfOwn } from '../../adapters/postgres/codec.ts'
 import { createWorld, type World } from './world.ts'
 
 let world: World
@@ -55,6 +55,26 @@ describe('lists', () => {
     const second = await world.get(`/v1/intents?limit=1&cursor=${first.body.nextCursor}`)
     expect(second.body).toMatchObject({ items: [{ id: ids[0] }] })
     expect((await world.get('/v1/intents?limit=100')).body.items).toHaveLength(2)
+  })
+
+  test('name no payment in a cursor, which may be one that its reader must not see, and open it to its own app alone', async () => {
+    const { nextCursor } = (await world.get('/v1/intents?limit=1')).body
+    const inside = Buffer.from(nextCursor, 'base64url')
+    expect(inside.toString('latin1')).not.toContain(ids[1])
+    expect(inside.includes(Buffer.from(uuidOfOwn('pi', ids[1] ?? '').replaceAll('-', ''), 'hex'))).toBe(false)
+    inside[20] = (inside[20] ?? 0) ^ 1
+    const plain = Buffer.from(`1.${ids[1]}`).toString('base64url')
+    for (const [cursor, as] of [
+      [nextCursor, 'operator'],
+      [inside.toString('base64url'), 'wallet'],
+      [`${nextCursor}=`, 'wallet'],
+      [nextCursor.slice(0, 20), 'wallet'],
+      [plain, 'wallet'],
+    ] as const) {
+      const { body } = await world.get(`/v1/intents?limit=1&cursor=${encodeURIComponent(cursor)}`, { as })
+      expect(body).toMatchObject({ code: 'invalid_request', errors: [{ path: 'cursor' }] })
+    }
+    expect(await listed(`/v1/intents?limit=1&cursor=${nextCursor}`)).toEqual([ids[0]])
   })
 
   test('take all filters', async () => {

@@ -121,6 +121,24 @@ describe('a payee', () => {
     expect(await mine()).toContainEqual(expect.objectContaining({ payee: payee.address }))
   })
 
+  test('is refused to an app that owns a thousand, which can prove them anew and give one up for another', async () => {
+    await sql`delete from payee_owner`.execute(database)
+    await sql`
+      insert into payee_owner (chain_id, payee, app_id, issued_at, signature)
+      select ${chainId}, decode(lpad(to_hex(n), 40, '0'), 'hex'), 'merchant', 1, ${Buffer.alloc(64)}
+      from generate_series(1, 999) as n`.execute(database)
+    const proofs = [await proofOf(fresh()), await proofOf(fresh())]
+    const answers = await Promise.all(proofs.map((proof) => prove(proof)))
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409])
+    expect(answers.find(({ status }) => status === 409)?.body).toMatchObject({ code: 'payees_full', countMax: 1_000 })
+    const [stored, refused] = answers[0]?.status === 201 ? proofs : proofs.toReversed()
+    expect((await prove(stored ?? {})).status).toBe(201)
+    // The limit of one app is not another's.
+    expect((await prove(await proofOf(fresh(), 'wallet'), 'wallet')).status).toBe(201)
+    await send('DELETE', `/v1/payees/${chainId}/${stored?.payee}`, undefined, { as: 'merchant' })
+    expect((await prove(refused ?? {})).status).toBe(201)
+  })
+
   test('is found page by page', async () => {
     await sql`delete from payee_owner`.execute(database)
     const payees = Array.from({ length: 5 }, fresh)

@@ -7,7 +7,9 @@ let world: World
 beforeAll(async () => {
   world = await createWorld({
     payerCount: 0,
-    ports: { limits: { ...limitsDefault, appRequestsMax: 3, failedLoginsMax: 2 } },
+    ports: {
+      limits: { ...limitsDefault, appRequestsMax: 3, appIntentsMax: 10, failedLoginsMax: 2, watchRequestsMax: 2 },
+    },
   })
 })
 
@@ -36,6 +38,26 @@ describe('a rate limit', () => {
     expect(refused.body.code).toBe('rate_limited')
     const { rows } = await sql`select from idempotency where key = ${key}`.execute(world.database)
     expect(rows).toEqual([])
+  })
+
+  test('counts the payments of a request and not the request', async () => {
+    const submit = (count: number) =>
+      world.post('/v1/intents', { intents: Array.from({ length: count }, () => ({})) }, { as: 'operator' })
+    expect((await submit(5)).status).toBe(200)
+    expect((await submit(6)).body).toMatchObject({ code: 'rate_limited', countMax: 10, windowSeconds: 10 })
+  })
+
+  test('counts what one address asks of the streams of payments, right links and wrong ones, and leaves its API alone', async () => {
+    const path = '/v1/intents/pi_none/stream?capability=guess'
+    const answers = [await world.get(path), await world.get(path), await world.get(path)]
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 429])
+    const refused = answers.at(-1)
+    expect(refused?.body).toMatchObject({ code: 'rate_limited', countMax: 2, windowSeconds: 60 })
+    expect(refused?.headers.get('ratelimit-policy')).toBe('"watch";q=2;w=60')
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
+    // A page reads why.
+    expect(refused?.headers.get('access-control-allow-origin')).toBe('*')
+    expect((await world.get('/v1/intents', { as: 'operator' })).status).toBe(200)
   })
 
   test('bounds guesses of AppIDs from one address', async () => {

@@ -169,6 +169,25 @@ describe('the stream of a payment', () => {
   })
 })
 
+describe('links', () => {
+  test('fill four fifths of a process and not one place more: apps get in', async () => {
+    const [one, other] = [await pay(), await pay()]
+    const streams = await Promise.all([
+      ...Array.from({ length: 20 }, () => watch(one.watch)),
+      ...Array.from({ length: 4 }, () => watch(other.watch)),
+    ])
+    const refused = await fetch(other.watch)
+    expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toMatchObject([
+      503,
+      '5',
+      { code: 'overloaded', count: 24, countMax: 24 },
+    ])
+    ;(await follow()).close()
+    for (const stream of streams) stream.close()
+    await eventually(async () => (await watch(other.watch)).close())
+  })
+})
+
 describe('the stream of an app', () => {
   test('tells from now on what the app submitted, and nothing to another app', async () => {
     const earlier = await pay()
@@ -193,6 +212,17 @@ describe('the stream of an app', () => {
     expect((await others.take(1)).map(({ data }) => data.intent)).toEqual([theirs.id])
     await sql`delete from payee_owner`.execute(world.database)
     others.close()
+  })
+
+  test('says where it begins, so that a client that is cut off before the first event loses nothing', async () => {
+    const quiet = await follow()
+    while (!/^id: /m.test(quiet.text())) await quiet.more()
+    const start = /^id: (.*)$/m.exec(quiet.text())?.[1] ?? ''
+    quiet.close()
+    const { id } = await pay()
+    const back = await follow('wallet', { 'last-event-id': start })
+    expect((await back.take(1)).map(({ data }) => [data.intent, data.state])).toEqual([[id, 'accepted']])
+    back.close()
   })
 
   test('goes on from any event without loss or doubles, while more comes', async () => {

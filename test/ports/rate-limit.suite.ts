@@ -9,6 +9,13 @@ export function testRateLimit(name: string, open: () => RateLimit): void {
   const rates = open()
 
   describe(`rate limits in ${name}`, () => {
+    test('counts several at once, and what is refused too', async () => {
+      const key = randomUUID()
+      expect(await rates.take(policy, key, policy.countMax - 1)).toMatchObject({ isAllowed: true, remaining: 1 })
+      expect(await rates.take(policy, key, 2)).toMatchObject({ isAllowed: false, remaining: 0 })
+      expect(await rates.take(policy, key)).toMatchObject({ isAllowed: false })
+    })
+
     test('allow exactly as many as they say, and tell what is left', async () => {
       const key = randomUUID()
       const counts = []
