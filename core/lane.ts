@@ -64,6 +64,14 @@ export type AttemptAction =
   | { readonly action: 'replace'; readonly fees: Fees }
   | { readonly action: 'wait' }
 
+/** A node may have forgotten it, or a reorg has made it unsent. */
+export function isSendDue(
+  { sinceSendMillis }: { readonly sinceSendMillis: number | undefined },
+  { resendAfterMillis }: LaneLimits,
+): boolean {
+  return sinceSendMillis === undefined || sinceSendMillis >= resendAfterMillis
+}
+
 /** What to do with the newest attempt of one account nonce that is not mined yet. */
 export function decideAttempt({
   attempt,
@@ -80,7 +88,7 @@ export function decideAttempt({
     const fees = replacementBid(attempt.fees, market, limits)
     if (fees !== 'over_cap') return { action: 'replace', fees }
   }
-  return attempt.sinceSendMillis >= limits.resendAfterMillis ? { action: 'send' } : { action: 'wait' }
+  return isSendDue(attempt, limits) ? { action: 'send' } : { action: 'wait' }
 }
 
 /** How many new batches a lane may take, given what is on its way and what its signer owns. */

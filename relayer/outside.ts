@@ -26,7 +26,8 @@ export type Outside = { readonly payments: readonly OutsidePayment[]; readonly t
 /**
  * Payments of a batch of our relayer id that we did not send (books restored from a backup, a key used elsewhere). Read
  * from its calldata, because the event carries only the result bits.
- * @throws Error if the calldata is no batch: then the books must not move on.
+ * @throws Error if the tx went to another contract, whose calldata says nothing, or the calldata is no batch: then the
+ * books must not move on.
  */
 async function readOutsideBatch(
   { chain, config }: StageContext,
@@ -35,11 +36,12 @@ async function readOutsideBatch(
   const { txHash, blockNumber, token } = event
   const transaction = await chain.transaction(txHash)
   if (transaction.outcome === 'absent') throw new ChainUnavailableError(`the tx ${txHash}, whose event it just showed`)
-  const payload = settlePayloadOf(transaction.value.input)
+  const { to, input } = transaction.value
+  const payload = to === config.vault ? settlePayloadOf(input) : undefined
   const scale = findToken(config, token)?.scale
   if (payload === undefined || scale === undefined) {
     throw new Error(
-      `tx ${txHash} settled for relayer ${config.relayerId}, but its calldata is no batch of a listed token`,
+      `tx ${txHash} settled for relayer ${config.relayerId}, but is no call of the vault with a batch of a listed token`,
     )
   }
   const { payments, cancels } = decodeBatch(payload, scale)

@@ -31,6 +31,14 @@ export function createArweaveStore({
 }): ArchiveStore {
   const { get, post } = connectGateway({ url: gatewayUrl, timeoutMillisMax })
 
+  /** Mined or waiting to be. Every other answer than yes and no is none. */
+  async function isKnown(id: string): Promise<boolean> {
+    const { status, text } = await get(`/tx/${id}/status`)
+    if (status === 404) return false
+    if (status === 200 || status === 202) return true
+    throw new StoreUnavailableError('arweave', `status of ${id}: ${status} ${short(text)}`)
+  }
+
   return {
     name: 'arweave',
     lookEveryMillis,
@@ -50,15 +58,19 @@ export function createArweaveStore({
 
     async put(bytes, { id, envelope }) {
       const { tx, chunks } = await bodiesOf(envelope, bytes)
-      const { status } = await get(`/tx/${id}/status`)
-      if (status === 404) {
-        const posted = outcomeOf(await post('/tx', tx), 'the tx')
-        if (posted.outcome === 'refused') return posted
+      if (!(await isKnown(id))) {
+        const answer = await post('/tx', tx)
+        if (refusals.has(answer.status)) {
+          // It may refuse what it has already, too: to sign afresh then would be to pay twice.
+          if (!(await isKnown(id))) return refused('the tx', answer)
+        } else expectTaken('the tx', answer)
       }
       // Again even if the tx is known: whoever posted it may have died before its last chunk.
       for (const [index, chunk] of chunks.entries()) {
-        const sent = outcomeOf(await post('/chunk', chunk), `chunk ${index} of ${chunks.length}`)
-        if (sent.outcome === 'refused') return sent
+        const what = `chunk ${index} of ${chunks.length}`
+        const answer = await post('/chunk', chunk)
+        if (isFatal(answer)) return refused(what, answer)
+        expectTaken(what, answer)
       }
       return { outcome: 'taken' }
     },
@@ -81,13 +93,37 @@ export function createArweaveStore({
   }
 }
 
-/** Final for this very item: a stale anchor, no money, too large. Anything else may pass, or has passed already. */
+/** Final for this very tx, if the gateway does not have it: a stale anchor, no money, too large. */
 const refusals = new Set([400, 401, 402, 403, 410, 413, 422])
 
+/**
+ * Chunks that no node will ever take. Whatever else is said of a chunk may pass (`disk_full`, `data_root_not_found` while
+ * the tx, which is paid, travels): it is sent again, not paid again.
+ * @see FATAL_CHUNK_UPLOAD_ERRORS in `lib/transaction-uploader` of arweave 1.15.7
+ */
+const fatalChunkErrors = new Set([
+  'invalid_json',
+  'chunk_too_big',
+  'data_path_too_big',
+  'offset_too_big',
+  'data_size_too_big',
+  'chunk_proof_ratio_not_attractive',
+  'invalid_proof',
+])
+const chunkErrorSchema = z.object({ error: z.string() })
+
+function isFatal({ status, text }: GatewayAnswer): boolean {
+  if (!refusals.has(status)) return false
+  return fatalChunkErrors.has(chunkErrorSchema.safeParse(jsonOf(text)).data?.error ?? '')
+}
+
+function refused(what: string, { status, text }: GatewayAnswer): PutOutcome {
+  return { outcome: 'refused', reason: `${what} was refused with ${status}: ${short(text)}` }
+}
+
 /** 208: it has it already. */
-function outcomeOf({ status, text }: GatewayAnswer, what: string): PutOutcome {
-  if (status === 200 || status === 202 || status === 208) return { outcome: 'taken' }
-  if (refusals.has(status)) return { outcome: 'refused', reason: `${what} was refused with ${status}: ${short(text)}` }
+function expectTaken(what: string, { status, text }: GatewayAnswer): void {
+  if (status === 200 || status === 202 || status === 208) return
   throw new StoreUnavailableError('arweave', `${what}: ${status} ${short(text)}`)
 }
 

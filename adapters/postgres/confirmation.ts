@@ -84,7 +84,7 @@ function apply(
   })
 }
 
-/** What blocks above `ancestor` included is on its way again; its newest attempt is sent again at once. */
+/** What blocks above `ancestor` included is on its way again; its newest signed attempt is sent again at once. */
 async function goBack(tx: DbTransaction, chainId: number, vault: Address, ancestor: bigint): Promise<void> {
   await sql`delete from block where chain_id = ${chainId} and number > ${ancestor}`.execute(tx)
   await sql`
@@ -95,7 +95,11 @@ async function goBack(tx: DbTransaction, chainId: number, vault: Address, ancest
       returning id
     )
     update attempt set state = 'signed', sent_at = null
-    where id in (select distinct on (batch_id) id from attempt where batch_id in (select id from gone) order by batch_id, id desc)
+    where id in (
+        select distinct on (batch_id) id from attempt
+        where batch_id in (select id from gone) and raw_tx is not null
+        order by batch_id, id desc
+      )
       and state = 'sent'`.execute(tx)
   await sql`
     update intent set outside_tx = null, outside_block = null

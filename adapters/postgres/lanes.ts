@@ -202,7 +202,9 @@ async function openAttempts(database: Database, { chainId, signer }: LaneKey): P
     vault: Buffer
     payload: Buffer
     gas_limit: number
+    signed_id: string
     raw_tx: Buffer | null
+    signed_since_send_millis: number | null
     age_millis: number
     since_send_millis: number | null
   }
@@ -210,13 +212,16 @@ async function openAttempts(database: Database, { chainId, signer }: LaneKey): P
     database,
     sql<Row>`
       select distinct on (n.nonce) a.id, a.batch_id, a.account_nonce, a.state, a.max_fee_per_gas_wei,
-        a.max_priority_fee_per_gas_wei, b.vault, b.payload, b.gas_limit, a.raw_tx,
+        a.max_priority_fee_per_gas_wei, b.vault, b.payload, b.gas_limit,
+        first_value(a.id) over signed as signed_id, first_value(a.raw_tx) over signed as raw_tx,
+        (extract(epoch from clock_timestamp() - first_value(a.sent_at) over signed) * 1000)::bigint as signed_since_send_millis,
         (extract(epoch from clock_timestamp() - a.created_at) * 1000)::bigint as age_millis,
         (extract(epoch from clock_timestamp() - a.sent_at) * 1000)::bigint as since_send_millis
       from batch b
         join account_nonce n on n.batch_id = b.id and n.chain_id = b.chain_id and n.signer = ${bytes(signer)} and not n.is_lost
         join attempt a on a.batch_id = b.id and a.signer = n.signer and a.account_nonce = n.nonce
       where b.chain_id = ${chainId} and b.state in ('batched', 'submitted')
+      window signed as (partition by n.nonce order by a.raw_tx is null, a.id desc)
       order by n.nonce, a.id desc`,
   )
   return found.map((row) => ({
@@ -231,7 +236,14 @@ async function openAttempts(database: Database, { chainId, signer }: LaneKey): P
     vault: addressOf(row.vault),
     payload: hexOf(row.payload),
     gasLimit: BigInt(row.gas_limit),
-    rawTx: row.raw_tx === null ? undefined : (hexOf(row.raw_tx) as Hex),
+    signed:
+      row.raw_tx === null
+        ? undefined
+        : {
+            id: idOf('at', row.signed_id),
+            rawTx: hexOf(row.raw_tx) as Hex,
+            sinceSendMillis: row.signed_since_send_millis ?? undefined,
+          },
     ageMillis: row.age_millis,
     sinceSendMillis: row.since_send_millis ?? undefined,
   }))

@@ -13,6 +13,9 @@ export class FencedOffError extends Error {
   }
 }
 
+/** A signed tx stays valid on chain until its account nonce is used up, whatever is signed after it. */
+export type SignedAttempt = { readonly id: string; readonly rawTx: Hex; readonly sinceSendMillis: number | undefined }
+
 /** The newest attempt of one account nonce that has not been mined, with what is signed. */
 export type OpenAttempt = {
   readonly id: string
@@ -23,7 +26,8 @@ export type OpenAttempt = {
   readonly vault: Address
   readonly payload: Hex
   readonly gasLimit: bigint
-  readonly rawTx: Hex | undefined
+  /** The newest attempt of this account nonce that is signed: an older one while this one is prepared. */
+  readonly signed: SignedAttempt | undefined
   /** By the clock that stamped the row, so that no two clocks are compared. */
   readonly ageMillis: number
   readonly sinceSendMillis: number | undefined

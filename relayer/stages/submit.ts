@@ -1,6 +1,14 @@
-import { decideAttempt, firstBid, freeSlots, type Market, nextAccountNonce } from '../../core/lane.ts'
+import {
+  decideAttempt,
+  type Fees,
+  firstBid,
+  freeSlots,
+  isSendDue,
+  type Market,
+  nextAccountNonce,
+} from '../../core/lane.ts'
 import type { LaneSigner } from '../../core/ports/lane-signer.ts'
-import type { Lease, OpenAttempt } from '../../core/ports/lanes.ts'
+import type { Lease, OpenAttempt, SignedAttempt } from '../../core/ports/lanes.ts'
 import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
@@ -28,78 +36,91 @@ async function driveLane(context: StageContext, signer: LaneSigner): Promise<rea
   }
 }
 
+/** One lane in one run. */
+type Lane = { readonly lease: Lease; readonly signer: LaneSigner; readonly market: Market }
+
 async function work(context: StageContext, signer: LaneSigner, lease: Lease): Promise<readonly Next[]> {
   const { lanes, chain } = context
-  const market = await chain.market()
-
+  const lane = { lease, signer, market: await chain.market() }
   const open = await lanes.openAttempts(lease)
-  for (const attempt of open) await drive(context, { lease, signer, market, attempt })
-
-  const taken = signer.isRetiring ? 0 : await takeBatches(context, { lease, market, inFlight: open.length })
-  if (taken > 0) {
-    const known = new Set(open.map(({ id }) => id))
-    for (const attempt of await lanes.openAttempts(lease)) {
-      if (!known.has(attempt.id)) await drive(context, { lease, signer, market, attempt })
-    }
-  }
+  const live = await loseNonces(context, lane, open)
+  // It takes nothing new, where its gas money would be looked at; what is bound to it needs some all the same.
+  if (signer.isRetiring && live.length > 0) await checkBalance(context, lease)
+  const fault = await driveAll(context, lane, live)
+  if (fault !== undefined) throw fault.error
+  const taken = signer.isRetiring ? 0 : await takeBatches(context, lane, live.length)
   return taken > 0 ? [{ stage: 'confirm' }] : []
 }
 
-type Drive = {
-  readonly lease: Lease
-  readonly signer: LaneSigner
-  readonly market: Market
-  readonly attempt: OpenAttempt
+/** What custody failed with. */
+type Fault = { readonly error: unknown }
+
+/**
+ * In the order of account nonces. Custody that fails is not asked again in this run, for it may take its whole time limit
+ * to fail; what is signed already goes out all the same.
+ */
+async function driveAll(
+  context: StageContext,
+  lane: Lane,
+  attempts: readonly OpenAttempt[],
+): Promise<Fault | undefined> {
+  let fault: Fault | undefined
+  for (const attempt of attempts) {
+    fault ??= await drive(context, lane, attempt)
+    if (fault !== undefined) await resend(context, lane, attempt)
+  }
+  return fault
 }
 
-async function drive(context: StageContext, { lease, signer, market, attempt }: Drive): Promise<void> {
+async function drive(context: StageContext, lane: Lane, attempt: OpenAttempt): Promise<Fault | undefined> {
   const { lanes, config, log } = context
-  if (await isNonceLost(context, lease, attempt)) {
-    log.error(
-      { batch: attempt.batchId, accountNonce: attempt.accountNonce, signer: signer.address },
-      'a foreign tx used this account nonce: the batch gets another',
-    )
-    await lanes.loseNonce(lease, attempt.accountNonce)
-    return
-  }
+  const { lease, market } = lane
   const decision = decideAttempt({ attempt, market, limits: config.lane })
-  if (decision.action === 'sign') await signAndSend(context, lease, signer, attempt)
-  else if (decision.action === 'send') await send(context, lease, attempt.id, attempt.rawTx)
-  else if (decision.action === 'replace') {
-    await lanes.replace(lease, { id: attempt.id, fees: decision.fees })
-    const replacement = (await lanes.openAttempts(lease)).find(
-      ({ accountNonce }) => accountNonce === attempt.accountNonce,
-    )
-    if (replacement?.state === 'prepared') await signAndSend(context, lease, signer, replacement)
-    log.info(
-      { batch: attempt.batchId, accountNonce: attempt.accountNonce, ...decision.fees },
-      'replaced by a better paid attempt',
-    )
-  }
+  if (decision.action === 'sign') return signAndSend(context, lane, attempt)
+  if (decision.action === 'send' && attempt.signed !== undefined) await send(context, lease, attempt.signed)
+  if (decision.action !== 'replace') return undefined
+  await lanes.replace(lease, { id: attempt.id, fees: decision.fees })
+  const replacement = (await lanes.openAttempts(lease)).find(
+    ({ accountNonce }) => accountNonce === attempt.accountNonce,
+  )
+  const fault = replacement?.state === 'prepared' ? await signAndSend(context, lane, replacement) : undefined
+  if (fault !== undefined) return fault
+  log.info(
+    { batch: attempt.batchId, accountNonce: attempt.accountNonce, ...decision.fees },
+    'replaced by a better paid attempt',
+  )
+  return undefined
+}
+
+/** What stands in for an attempt that cannot be signed: the one before it is as valid as ever. */
+async function resend(context: StageContext, { lease }: Lane, { signed }: OpenAttempt): Promise<void> {
+  if (signed !== undefined && isSendDue(signed, context.config.lane)) await send(context, lease, signed)
 }
 
 /** Stored before it is signed, stored before it is sent: after a crash at any line the same payload goes out again. */
 async function signAndSend(
   context: StageContext,
-  lease: Lease,
-  signer: LaneSigner,
+  { lease, signer }: Lane,
   attempt: OpenAttempt,
-): Promise<void> {
-  const signed = await signer.sign({
-    chainId: context.config.chainId,
-    accountNonce: attempt.accountNonce,
-    to: attempt.vault,
-    data: settleCalldata(attempt.payload),
-    gasLimit: attempt.gasLimit,
-    fees: attempt.fees,
-  })
-  const isStored = await context.lanes.storeSigned(lease, { id: attempt.id, ...signed })
-  if (!isStored) return
-  await send(context, lease, attempt.id, signed.rawTx)
+): Promise<Fault | undefined> {
+  const { id, accountNonce, vault: to, gasLimit, fees } = attempt
+  const data = settleCalldata(attempt.payload)
+  const { chainId } = context.config
+  const signing = await signer.sign({ chainId, accountNonce, to, data, gasLimit, fees }).then(
+    (signed) => ({ outcome: 'signed', ...signed }) as const,
+    (error: unknown) => ({ outcome: 'failed', error }) as const,
+  )
+  if (signing.outcome === 'failed') return { error: signing.error }
+  const { rawTx, hash } = signing
+  if (await context.lanes.storeSigned(lease, { id, rawTx, hash })) await send(context, lease, { id, rawTx })
+  return undefined
 }
 
-async function send(context: StageContext, lease: Lease, id: string, rawTx: OpenAttempt['rawTx']): Promise<void> {
-  if (rawTx === undefined) return
+async function send(
+  context: StageContext,
+  lease: Lease,
+  { id, rawTx }: Pick<SignedAttempt, 'id' | 'rawTx'>,
+): Promise<void> {
   const outcome = await context.chain.send(rawTx)
   if (outcome.outcome === 'refused') {
     context.log.warn({ attempt: id, reason: outcome.reason }, 'the node refused the tx: trying again later')
@@ -109,46 +130,87 @@ async function send(context: StageContext, lease: Lease, id: string, rawTx: Open
   await context.lanes.storeSent(lease, id)
 }
 
-/** A final block has used the nonce up, all its blocks were read, and none held an attempt of ours. */
-async function isNonceLost(
-  { chain, confirmation, config }: StageContext,
-  lease: Lease,
-  attempt: OpenAttempt,
-): Promise<boolean> {
-  if (attempt.state !== 'sent') return false
-  if ((await chain.accountNonce(lease.signer)) <= attempt.accountNonce) return false
+/**
+ * Gives up account nonces that a foreign tx has used: a final block has used them up, all its blocks were read, and none
+ * held an attempt of ours. Whether an attempt was sent does not matter. @returns the attempts whose nonces live.
+ */
+async function loseNonces(
+  { chain, confirmation, config, lanes, log }: StageContext,
+  { lease, signer }: Lane,
+  open: readonly OpenAttempt[],
+): Promise<readonly OpenAttempt[]> {
+  const [first] = open
+  if (first === undefined || (await chain.accountNonce(lease.signer)) <= first.accountNonce) return open
   const view = await confirmation.view(config.chainId, config.vault)
-  return view !== undefined && (await chain.accountNonce(lease.signer, view.finalizedHash)) > attempt.accountNonce
+  if (view === undefined) return open
+  const finalCount = await chain.accountNonce(lease.signer, view.finalizedHash)
+  for (const { batchId, accountNonce } of open) {
+    if (accountNonce >= finalCount) break
+    log.error(
+      { batch: batchId, accountNonce, signer: signer.address },
+      'a foreign tx used this account nonce: the batch gets another',
+    )
+    await lanes.loseNonce(lease, accountNonce)
+  }
+  return open.filter(({ accountNonce }) => accountNonce >= finalCount)
 }
 
-async function takeBatches(
-  { lanes, chain, config, log }: StageContext,
-  { lease, market, inFlight }: { lease: Lease; market: Market; inFlight: number },
-): Promise<number> {
-  if ((await lanes.unassignedCount(config.chainId)) === 0) return 0
-  const balanceWei = await chain.balanceWei(lease.signer)
-  const isPoor = balanceWei < config.lane.balanceWeiMin
-  await lanes.setPaused(lease, isPoor ? `balance ${balanceWei} wei is below ${config.lane.balanceWeiMin}` : undefined)
-  if (isPoor) {
-    log.error(
-      { signer: lease.signer, balanceWei, balanceWeiMin: config.lane.balanceWeiMin },
-      'the lane is out of gas money: top it up',
-    )
-    return 0
+/**
+ * Binds new batches and sends them. The first one goes alone: a nonce is bound for ever, so if custody cannot sign, one
+ * batch waits for it and the others are left to lanes that can.
+ */
+async function takeBatches(context: StageContext, lane: Lane, inFlight: number): Promise<number> {
+  const { lanes } = context
+  const { lease } = lane
+  const terms = await termsOf(context, lane, inFlight)
+  if (terms === undefined) return 0
+  const { fees } = terms
+  let taken = 0
+  for (const countMax of [1, terms.countMax - 1]) {
+    const firstNonce = terms.firstNonce + taken
+    const more = countMax > 0 ? await lanes.allocate(lease, { firstNonce, countMax, fees }) : 0
+    if (more === 0) break
+    taken += more
+    const bound = (await lanes.openAttempts(lease)).filter(({ accountNonce }) => accountNonce >= firstNonce)
+    const fault = await driveAll(context, lane, bound)
+    if (fault !== undefined) throw fault.error
   }
-  const countMax = freeSlots({ inFlight, balanceWei, limits: config.lane })
+  return taken
+}
+
+type Terms = { readonly firstNonce: number; readonly countMax: number; readonly fees: Fees }
+
+/** On which the lane may take batches now; undefined if there are none, or no gas money, slot or bearable fee. */
+async function termsOf(context: StageContext, { lease, market }: Lane, inFlight: number): Promise<Terms | undefined> {
+  const { lanes, chain, config, log } = context
+  const waiting = await lanes.unassignedCount(config.chainId)
+  if (waiting === 0) return
+  const balanceWei = await checkBalance(context, lease)
+  const countMax = Math.min(waiting, freeSlots({ inFlight, balanceWei, limits: config.lane }))
+  if (countMax === 0) return
   const fees = firstBid(market, config.lane)
-  if (countMax === 0) return 0
   if (fees === 'over_cap') {
     log.warn(
       { signer: lease.signer, ...market, cap: config.lane.maxFeePerGasWeiMax },
       'the market is above the fee cap: waiting',
     )
-    return 0
+    return
   }
   const firstNonce = nextAccountNonce({
     chainCount: await chain.accountNonce(lease.signer),
     storedMax: await lanes.storedNonceMax(lease),
   })
-  return lanes.allocate(lease, { firstNonce, countMax, fees })
+  return { firstNonce, countMax, fees }
+}
+
+/** Tells of a lane without gas money, whether it would take batches or only finish its own. @returns wei */
+async function checkBalance({ lanes, chain, config, log }: StageContext, lease: Lease): Promise<bigint> {
+  const balanceWei = await chain.balanceWei(lease.signer)
+  const { balanceWeiMin } = config.lane
+  const isPoor = balanceWei < balanceWeiMin
+  await lanes.setPaused(lease, isPoor ? `balance ${balanceWei} wei is below ${balanceWeiMin}` : undefined)
+  if (isPoor) {
+    log.error({ signer: lease.signer, balanceWei, balanceWeiMin }, 'the lane is out of gas money: top it up')
+  }
+  return balanceWei
 }

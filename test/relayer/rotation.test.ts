@@ -26,6 +26,7 @@ function laneOf(signer: Signer, isRetiring = false): LaneSigner {
   }
 }
 const [first, second] = localAccounts.lanes.map((account) => localSigner(privateKeyOf(account)))
+const third = localSigner(privateKeyOf(localAccounts.stranger))
 if (first === undefined || second === undefined) throw new Error('two lanes')
 const run = (signers: readonly LaneSigner[], stage: 'batch' | 'submit') => pipeline[stage]({ ...context, signers })
 const signerOf = async (): Promise<Address | undefined> => {
@@ -145,12 +146,13 @@ test.each([
   expect([await world.stateOf(id), await count()]).toEqual(['finalized', 0])
 })
 
+const dead: Signer = {
+  address: first.address,
+  signDigest: () => Promise.reject(new SignerUnavailableError('The key', 'its device is gone')),
+}
+
 test('custody that fails stops its own lane and no other, and goes on when it is back', async () => {
   const payers = [await world.payerWith(1_000_000n), await world.payerWith(1_000_000n)]
-  const dead: Signer = {
-    address: first.address,
-    signDigest: () => Promise.reject(new SignerUnavailableError('The key', 'its device is gone')),
-  }
   const ids: string[] = []
   for (const [index, payer] of payers.entries()) {
     ids.push((await world.pay(payer)).id)
@@ -165,6 +167,102 @@ test('custody that fails stops its own lane and no other, and goes on when it is
   await run([laneOf(first)], 'submit')
   await world.settleDown()
   expect(await Promise.all(ids.map(world.stateOf))).toEqual(['finalized', 'finalized'])
+})
+
+test('custody that fails binds one batch to its lane, not as many as the lane could take', async () => {
+  const ids: string[] = []
+  const payers = [
+    await world.payerWith(1_000_000n),
+    await world.payerWith(1_000_000n),
+    await world.payerWith(1_000_000n),
+  ]
+  for (const payer of payers) {
+    ids.push((await world.pay(payer)).id)
+    // As many batches wait as lanes may take them.
+    await run([laneOf(first), laneOf(second), laneOf(third)], 'batch')
+  }
+  expect(await context.lanes.unassignedCount(world.config.chainId)).toBe(3)
+  await expect(run([laneOf(dead)], 'submit')).rejects.toBeInstanceOf(SignerUnavailableError)
+  expect(await context.lanes.bound(world.config.chainId)).toMatchObject([{ signer: first.address, batchCount: 1 }])
+
+  // A lane whose custody answers takes all that is left, in one run.
+  await run([laneOf(second)], 'submit')
+  await world.settleDown()
+  expect(await Promise.all(ids.map(world.stateOf))).toEqual(['batched', 'finalized', 'finalized'])
+  await run([laneOf(first)], 'submit')
+  await world.settleDown()
+  expect(await world.stateOf(ids[0] ?? '')).toBe('finalized')
+})
+
+/** A payment whose tx was sent, forgotten by the node, and is old enough to be replaced. */
+async function forgottenBy(lane: Signer): Promise<string> {
+  const id = await sentBy(lane)
+  await world.client.request({ method: 'anvil_dropAllTransactions' } as never)
+  await world.age(world.config.lane.replaceAfterMillis / 1_000)
+  return id
+}
+
+test('while custody cannot sign a better paid attempt, the one before it is sent again', async () => {
+  const id = await forgottenBy(first)
+  await expect(run([laneOf(dead)], 'submit')).rejects.toBeInstanceOf(SignerUnavailableError)
+  expect((await world.attempts()).slice(-2).map(({ state }) => state)).toEqual(['sent', 'prepared'])
+  await world.settleDown()
+  expect(await world.stateOf(id)).toBe('finalized')
+})
+
+test('after a reorg the newest signed attempt is sent again at once, even if custody cannot sign a newer one', async () => {
+  const id = await forgottenBy(first)
+  await expect(run([laneOf(dead)], 'submit')).rejects.toBeInstanceOf(SignerUnavailableError)
+  await world.mine()
+  await world.run('confirm')
+  expect(await world.stateOf(id)).toBe('included')
+  await world.client.request({ method: 'anvil_reorg', params: [1, []] } as never)
+  await world.client.request({ method: 'anvil_dropAllTransactions' } as never)
+  await world.mine()
+  await world.run('confirm')
+  expect(await world.stateOf(id)).toBe('submitted')
+
+  await expect(run([laneOf(dead)], 'submit')).rejects.toBeInstanceOf(SignerUnavailableError)
+  await world.settleDown()
+  expect(await world.stateOf(id)).toBe('finalized')
+})
+
+test('an account nonce that a foreign tx used is given up at finality even if its newest attempt is unsigned', async () => {
+  const id = await forgottenBy(first)
+  const { lanes } = context
+  const lease = await lanes.lease({ chainId: world.config.chainId, signer: first.address }, context.holder, 10_000)
+  const [open] = lease === undefined ? [] : await lanes.openAttempts(lease)
+  if (lease === undefined || open === undefined) throw new Error('nothing is open')
+  await lanes.replace(lease, { id: open.id, fees: open.fees })
+  await lanes.release(lease, context.holder)
+  const [account] = localAccounts.lanes
+  if (account === undefined) throw new Error('no lane')
+  await world.client.sendTransaction({ account, to: account.address, value: 0n, chain: world.client.chain })
+  await world.settleDown()
+
+  await run([laneOf(dead, true)], 'submit')
+  await run([laneOf(second)], 'submit')
+  await world.settleDown()
+  expect(await world.stateOf(id)).toBe('finalized')
+})
+
+test('a lane that retires without gas money is told of as an error while batches are bound to it', async () => {
+  const id = await sentBy(first)
+  const address = first.address
+  const had = await world.client.getBalance({ address })
+  await world.client.setBalance({ address, value: 1_000n })
+  const errors: object[] = []
+  const log = { ...context.log, error: (facts: object) => errors.push(facts) }
+  await pipeline.submit({ ...context, log, signers: [laneOf(first, true)] })
+  expect(errors).toMatchObject([{ signer: address, balanceWei: 1_000n }])
+
+  await world.client.setBalance({ address, value: had })
+  await world.age(world.config.lane.resendAfterMillis / 1_000)
+  await run([laneOf(first, true)], 'submit')
+  await world.settleDown()
+  expect(await world.stateOf(id)).toBe('finalized')
+  await pipeline.submit({ ...context, log, signers: [laneOf(first, true)] })
+  expect(errors).toHaveLength(1)
 })
 
 test('of two signatures over one attempt only the stored one is sent: custody signs the same tx differently each time', async () => {
