@@ -112,7 +112,7 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
   async function tryOnce(delivery: ClaimedDelivery): Promise<TriedDelivery> {
     const { id, webhookId, endpointId, attempt, failures, event, hmacVersions } = delivery
     const body =
-      event.kind === 'payment' ? renderPaymentEvent(event.facts) : renderTestEvent({ endpointId, at: event.at })
+      event.kind === 'payment' ? renderPaymentEvent(delivery, event.facts) : renderTestEvent(delivery, event.at)
     const timestamp = Math.floor(clock.nowMillis() / 1000)
     const headers = keys.sign({ id: webhookId, timestamp, body, hmac: { endpointId, versions: hmacVersions } })
     const posted = await post.send({ url: delivery.url, headers, body })

@@ -58,6 +58,7 @@ async function claim(
       id: idOf('wd', row.id),
       webhookId: idOf('wd', row.message_id),
       endpointId: idOf('we', row.endpoint_id),
+      appId: row.app_id,
       url: row.url,
       hmacVersions: row.has_hmac ? versions : [],
       attempt: row.attempts,

@@ -6,6 +6,8 @@ export type ClaimedDelivery = {
   readonly id: string
   readonly webhookId: string
   readonly endpointId: string
+  /** Whose endpoint it is. */
+  readonly appId: string
   readonly url: string
   /** Versions of the endpoint's HMAC secret that sign now, the newest first. */
   readonly hmacVersions: readonly number[]

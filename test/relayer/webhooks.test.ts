@@ -71,14 +71,14 @@ describe('a webhook', () => {
     await expect.poll(() => received.length).toBe(3)
     expect(received.map(({ body }) => bodyOf(body).data.sequence)).toEqual([1, 2, 3])
     for (const { body, headers } of received) {
-      expect(bodyOf(body).data.intent).toBe(payment.id)
+      expect(bodyOf(body).data).toMatchObject({ endpoint: id, app: 'a', intent: payment.id })
       expect(headers['webhook-signature']).toMatch(/^v1a,\S+ v1,\S+$/)
       new Webhook(keys.secretOf(id, 1)).verify(body, headers as Record<string, string>)
     }
     await deliveries.test('a', id)
     await running[0]?.sendDue()
     await expect.poll(() => received.length).toBe(4)
-    expect(bodyOf(received[3]?.body ?? '')).toMatchObject({ type: 'webhook.test', data: { endpoint: id } })
+    expect(bodyOf(received[3]?.body ?? '')).toMatchObject({ type: 'webhook.test', data: { endpoint: id, app: 'a' } })
     await expect.poll(() => statesOf('a')).toEqual(['delivered', 'delivered', 'delivered', 'delivered'])
   })
 
