@@ -12,6 +12,8 @@ const limitsDefault = {
   countMax: 512,
   /** Of those, to endpoints that are failing, all together: they never take the place of the others. */
   failingCountMax: 128,
+  /** To all endpoints of one app: however slowly they answer, most of the room is for others. */
+  perAppMax: 64,
   /** To one endpoint, and to one that is failing: a probe. */
   perEndpointMax: 16,
   perFailingEndpointMax: 2,
@@ -80,6 +82,7 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
       const { putOffCount, deliveries } = await notification.claim({
         countMax,
         failingCountMax: Math.max(0, max.failingCountMax - failing),
+        perAppMax: max.perAppMax,
         perEndpointMax: max.perEndpointMax,
         perFailingEndpointMax: max.perFailingEndpointMax,
         underWay: countByEndpoint(underWay.values()),

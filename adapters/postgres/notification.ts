@@ -75,17 +75,21 @@ async function claim(
 
 /**
  * Row locks with `skip locked` keep several processes apart; the lease (due_at) keeps them apart once this has committed.
- * `turn` makes it fair: the first of each endpoint comes before the second of any. A later sequence whose lower one is
- * open is put off until that one is due, so that a backlog is not looked at again and again.
+ * Turns make it fair: the first of each app comes before the second of any, and so do the endpoints of one app. What is
+ * under way counts as a turn taken: else who answers slowly would get each place that it gives back, for the oldest of its
+ * own backlog. A later sequence whose lower one is open is put off until that one is due, so that a backlog is not looked at
+ * again and again.
  */
 const claimStatement = (room: Room) => sql<ClaimedRow>`
   with under_way as (
     select * from jsonb_to_recordset(${JSON.stringify(
       [...room.underWay].map(([id, count]) => ({ endpoint: uuidOfOwn('we', id), count })),
     )}::jsonb) as u(endpoint uuid, count integer)
+  ), under_way_of_app as (
+    select e.app_id, sum(u.count) as count from under_way u join webhook_endpoint e on e.id = u.endpoint group by e.app_id
   ), due as (
-    select d.*, e.failing_since is not null as is_failing,
-      row_number() over (partition by d.endpoint_id order by d.due_at, d.id) as turn
+    select d.*, e.app_id, e.failing_since is not null as is_failing,
+      row_number() over (partition by d.endpoint_id order by d.due_at, d.id) + coalesce(u.count, 0) as turn
     from webhook_endpoint e left join under_way u on u.endpoint = e.id
       cross join lateral (
         select d.id, d.endpoint_id, d.intent_id, d.sequence, d.due_at from webhook_delivery d
@@ -110,13 +114,18 @@ const claimStatement = (room: Room) => sql<ClaimedRow>`
     from blocked b where d.id = b.id and ${isRecent()}
     returning 1
   ), free as (
-    select id, is_failing, row_number() over (order by is_failing, turn, due_at) as place,
-      row_number() over (partition by is_failing order by turn, due_at) as own_place
-    from due where id not in (select id from blocked)
+    select w.id, w.is_failing, w.turn, w.due_at,
+      row_number() over (partition by w.app_id order by w.is_failing, w.turn, w.due_at) + coalesce(a.count, 0) as app_turn
+    from due w left join under_way_of_app a on a.app_id = w.app_id
+    where w.id not in (select id from blocked)
+  ), placed as (
+    select id, is_failing, row_number() over (order by is_failing, app_turn, turn, due_at) as place,
+      row_number() over (partition by is_failing order by app_turn, turn, due_at) as own_place
+    from free where app_turn <= ${room.perAppMax}
   ), claimed as (
     update webhook_delivery d
     set attempts = d.attempts + 1, claimed_at = now(), due_at = now() + ${room.leaseMillis} * interval '1 millisecond'
-    from free f
+    from placed f
     where d.id = f.id and ${isRecent()} and f.place <= ${room.countMax}
       and (not f.is_failing or f.own_place <= ${room.failingCountMax})
     returning d.*, f.is_failing

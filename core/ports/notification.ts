@@ -31,7 +31,8 @@ export type TriedDelivery = {
 /** The relayer's side of webhooks. */
 export type Notification = {
   /**
-   * Takes deliveries that are due, a turn for each endpoint before any has two. Of one endpoint and payment only the
+   * Takes deliveries that are due, a turn for each app before any has two, and within an app for each endpoint; what is
+   * under way counts as turns taken. Of one endpoint and payment only the
    * lowest open sequence is taken; later ones are put off until it is done, and counted, since others may be due behind
    * them. Neither of both: nothing is due that has room.
    */
@@ -39,6 +40,8 @@ export type Notification = {
     readonly countMax: number
     /** Of endpoints that are failing, all together: they never take the room of the others. */
     readonly failingCountMax: number
+    /** To all endpoints of one app, counting what is under way. */
+    readonly perAppMax: number
     readonly perEndpointMax: number
     /** Of an endpoint that is failing. */
     readonly perFailingEndpointMax: number

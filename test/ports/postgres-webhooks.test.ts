@@ -213,6 +213,47 @@ describe('claims', () => {
     expect(new Set(taken.map(({ endpointId }) => endpointId))).toEqual(new Set([busy.id, quiet.id]))
   })
 
+  test('give a free place to who has the least under way, not to the oldest backlog', async () => {
+    const slow = await Promise.all(['a', 'b', 'c'].map((appId) => endpointOf(database, { appId })))
+    const room = { countMax: 6, perEndpointMax: 2 }
+    for (const { appId } of slow) {
+      for (let count = 0; count < 5; count++) await eventsOf(database, { appId, states: ['accepted'] })
+    }
+    const first = await claim(room)
+    expect(first).toHaveLength(6)
+    const quiet = await endpointOf(database, { appId: 'quiet' })
+    await eventsOf(database, { appId: 'quiet', states: ['accepted'] })
+    const [done, ...rest] = first
+    if (done === undefined) throw new Error('nothing claimed')
+    await notification.settle([tried(done)])
+    const underWay = new Map<string, number>()
+    for (const { endpointId } of rest) underWay.set(endpointId, (underWay.get(endpointId) ?? 0) + 1)
+    expect(await claim({ ...room, countMax: 1, underWay })).toMatchObject([{ endpointId: quiet.id }])
+  })
+
+  test('take no more of an app than it has room for, however many endpoints it has, and each of those in turn', async () => {
+    const own = [await endpointOf(database, { appId: 'a' }), await endpointOf(database, { appId: 'a' })]
+    const other = await endpointOf(database, { appId: 'b' })
+    for (let count = 0; count < 5; count++) {
+      for (const appId of ['a', 'b']) await eventsOf(database, { appId, states: ['accepted'] })
+    }
+    const [one, two] = own
+    const underWay = new Map([[one?.id ?? '', 1]])
+    const taken = (await claim({ perAppMax: 3, underWay })).map(({ endpointId }) => endpointId)
+    expect(taken.filter((id) => id === other.id)).toHaveLength(3)
+    // The second endpoint's turn comes first, since the first one has had it.
+    expect(taken.filter((id) => id !== other.id).toSorted()).toEqual([one?.id, two?.id].toSorted())
+    expect(
+      await claim({
+        perAppMax: 3,
+        underWay: new Map([
+          [two?.id ?? '', 3],
+          [other.id, 3],
+        ]),
+      }),
+    ).toEqual([])
+  })
+
   test('take no more of an endpoint than it has room for, counting what is under way', async () => {
     const { id } = await endpointOf(database, { appId: 'a' })
     for (let count = 0; count < 5; count++) await eventsOf(database, { appId: 'a', states: ['accepted'] })

@@ -56,6 +56,7 @@ export async function addEvent(
 export const roomy: Parameters<Notification['claim']>[0] = {
   countMax: 100,
   failingCountMax: 100,
+  perAppMax: 100,
   perEndpointMax: 100,
   perFailingEndpointMax: 100,
   underWay: new Map(),

@@ -154,6 +154,25 @@ describe('an endpoint that hangs', () => {
     await expect.poll(() => received.length).toBe(21)
   })
 
+  test('without failing, and many such that fill all room, give the first place they leave to one that is quick', async () => {
+    const held: (() => void)[] = []
+    const slow = await startReceiver((_, response) => held.push(() => response.end()))
+    const { url, received } = await startReceiver((_, response) => response.end())
+    for (const appId of ['s1', 's2', 's3', 's4', 's5']) {
+      await endpointOf(database, { appId, url: slow.url + appId })
+      for (let count = 0; count < 4; count++) await eventsOf(database, { appId, states: ['accepted'] })
+    }
+    // 5 × 2 wish for 8 places.
+    const couriers = couriersWith({ limits: { countMax: 8, perEndpointMax: 2 } })
+    await couriers.sendDue()
+    await expect.poll(() => slow.received.length).toBe(8)
+    await endpointOf(database, { appId: 'good', url })
+    for (let count = 0; count < 5; count++) await eventsOf(database, { appId: 'good', states: ['accepted'] })
+    held[0]?.()
+    await expect.poll(() => received.length).toBe(5)
+    for (const release of held) release()
+  })
+
   test('that has failed before gets two probes, and many such leave room for those that work', async () => {
     const hanging = await startReceiver(() => undefined)
     const { url, received } = await startReceiver((_, response) => response.end())
