@@ -113,19 +113,19 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
   }
 
   async function tryOnce(delivery: ClaimedDelivery): Promise<TriedDelivery> {
-    const { id, webhookId, endpointId, attempt, failures, event, hmacVersions } = delivery
+    const { id, webhookId, endpointId, url, attempt, failures, event, hmacVersions } = delivery
     const body =
       event.kind === 'payment' ? renderPaymentEvent(delivery, event.facts) : renderTestEvent(delivery, event.at)
     const timestamp = Math.floor(clock.nowMillis() / 1000)
     const headers = keys.sign({ id: webhookId, timestamp, body, hmac: { endpointId, versions: hmacVersions } })
-    const posted = await post.send({ url: delivery.url, headers, body })
+    const posted = await post.send({ url, headers, body })
     const verdict = judgeTry({ posted, failures, nowMillis: clock.nowMillis(), chance: chance() })
     if (verdict.outcome !== 'delivered') {
       const facts = { delivery: id, endpoint: endpointId, attempt, error: verdict.error, outcome: verdict.outcome }
       if (verdict.outcome === 'dead') log.warn(facts, 'a webhook is a dead letter')
       else log.debug(facts, 'a webhook was not taken')
     }
-    return { id, endpointId, attempt, verdict }
+    return { id, endpointId, url, attempt, verdict }
   }
 
   return {

@@ -24,6 +24,8 @@ export type ClaimedDelivery = {
 export type TriedDelivery = {
   readonly id: string
   readonly endpointId: string
+  /** Where it was posted to: what another URL answers says nothing about the endpoint as it is now. */
+  readonly url: string
   readonly attempt: number
   readonly verdict: Verdict
 }
@@ -50,7 +52,10 @@ export type Notification = {
     /** Longer than any try takes. A process that dies leaves its deliveries to the next one after it. */
     readonly leaseMillis: number
   }) => Promise<{ readonly putOffCount: number; readonly deliveries: readonly ClaimedDelivery[] }>
-  /** All results together. Delivered is delivered, whoever says so; a failure of a try that was claimed anew is dropped. */
+  /**
+   * All results together. Delivered is delivered, whoever says so; a failure of a try that was claimed anew is dropped, and
+   * does not count against the endpoint either.
+   */
   readonly settle: (tried: readonly TriedDelivery[]) => Promise<void>
   /** Open deliveries older than the limit, and those of deleted endpoints, become dead letters. Returns how many. */
   readonly endOverdue: () => Promise<number>

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { bytes, uuidOfOwn } from '../../adapters/postgres/codec.ts'
+import type { Verdict } from '../../core/webhook.ts'
 import { admitOne, payerWith } from './books.ts'
 import { candidate, chain, order } from './payments.ts'
 import { postgresBooks } from './postgres-books.ts'
@@ -295,6 +296,9 @@ describe('claims', () => {
 })
 
 describe('an endpoint', () => {
+  const gone: Verdict = {
+    ...{ outcome: 'retry', afterMillis: 3_600_000, status: 410, error: 'http_410', isGone: true },
+  }
   const failedFor = async (seconds: number) => {
     await endpointOf(database, { appId: 'a' })
     await eventsOf(database, { appId: 'a', states: ['accepted'] })
@@ -305,12 +309,35 @@ describe('an endpoint', () => {
   test('that answers 410 is disabled at once, and its obligation stays open', async () => {
     const { id } = await endpointOf(database, { appId: 'a' })
     await eventsOf(database, { appId: 'a', states: ['accepted'] })
-    const gone = { ...refused, status: 410, error: 'http_410', isGone: true }
     await claim().then((claimed) => notification.settle(claimed.map((each) => tried(each, gone))))
     expect(await endpoints.find('a', id)).toMatchObject({ disabled: { reason: 'gone' } })
     expect(await ofApp('a')).toMatchObject([{ state: 'open', lastStatus: 410 }])
     await hurry(database)
     expect(await claim()).toEqual([])
+  })
+
+  test('that has another URL by now is not judged by what the old one answers', async () => {
+    const { id, states, hasHmac } = await endpointOf(database, { appId: 'a' })
+    for (let count = 0; count < 3; count++) await eventsOf(database, { appId: 'a', states: ['accepted'] })
+    const [goneLate, failedLate, takenLate] = await claim()
+    if (!goneLate || !failedLate || !takenLate) throw new Error('too little claimed')
+    await endpoints.change('a', id, { url: 'https://new.example/', states, hasHmac })
+    await notification.settle([tried(goneLate, gone), tried(failedLate, refused)])
+    expect(await endpoints.find('a', id)).toMatchObject({ disabled: undefined, failingSinceMillis: undefined })
+    await sql`update webhook_endpoint set failing_since = now()`.execute(database)
+    await notification.settle([tried(takenLate)])
+    expect((await endpoints.find('a', id))?.failingSinceMillis).toBeDefined()
+    expect((await ofApp('a')).map(({ state }) => state).toSorted()).toEqual(['delivered', 'open', 'open'])
+  })
+
+  test('is not judged by a failure that was claimed anew meanwhile', async () => {
+    const { id } = await endpointOf(database, { appId: 'a' })
+    await eventsOf(database, { appId: 'a', states: ['accepted'] })
+    const stale = await claim({ leaseMillis: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await claim()).toMatchObject([{ attempt: 2 }])
+    await notification.settle(stale.map((each) => tried(each, gone)))
+    expect(await endpoints.find('a', id)).toMatchObject({ disabled: undefined, failingSinceMillis: undefined })
   })
 
   test('is disabled by a failure when five days have passed since its first, not a minute before', async () => {

@@ -70,9 +70,9 @@ export const webhooksOn = (database: Database) => ({
 })
 
 export const tried = (
-  { id, endpointId, attempt }: ClaimedDelivery,
+  { id, endpointId, url, attempt }: ClaimedDelivery,
   verdict: Verdict = { outcome: 'delivered', status: 204 },
-): TriedDelivery => ({ id, endpointId, attempt, verdict })
+): TriedDelivery => ({ id, endpointId, url, attempt, verdict })
 export const refused: Verdict = {
   ...{ outcome: 'retry', afterMillis: 3_600_000, status: 500, error: 'http_500', isGone: false },
 }
