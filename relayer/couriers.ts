@@ -79,7 +79,7 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
       const countMax = max.countMax - underWay.size
       if (countMax <= 0) return
       const failing = [...underWay.values()].filter(({ isFailing }) => isFailing).length
-      const { putOffCount, deliveries } = await notification.claim({
+      const { setAsideCount, deliveries } = await notification.claim({
         countMax,
         failingCountMax: Math.max(0, max.failingCountMax - failing),
         perAppMax: max.perAppMax,
@@ -92,7 +92,7 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
         const { id, endpointId, isFailing } = delivery
         underWay.set(id, { endpointId, isFailing, done: carry(delivery) })
       }
-      if (deliveries.length + putOffCount > 0) isWanted = true
+      if (deliveries.length + setAsideCount > 0) isWanted = true
     }
   }
 

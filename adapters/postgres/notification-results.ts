@@ -38,6 +38,28 @@ export async function settle(database: Database, tried: readonly TriedDelivery[]
   )
 }
 
+/** Claimed, and never posted: says nothing about the endpoint. If the process dies before, the lease brings it here again. */
+export async function bury(
+  database: Database,
+  claimed: readonly { readonly id: string; readonly attempts: number }[],
+  error: string,
+): Promise<void> {
+  const held = claimed.map(({ id, attempts }) => ({ id, attempts }))
+  await retryContention(() =>
+    inTransaction(database, async (tx) => {
+      const dead = await query(
+        tx,
+        sql<Done>`
+          update webhook_delivery d set state = 'dead', claimed_at = null, last_error = ${error}
+          from jsonb_to_recordset(${JSON.stringify(held)}::jsonb) as r(id uuid, attempts integer)
+          where d.id = ${idsOf(held)} and d.id = r.id and d.state = 'open' and d.attempts = r.attempts
+          returning d.endpoint_id, d.intent_id, d.sequence`,
+      )
+      await wakeNext(tx, dead)
+    }),
+  )
+}
+
 function resultOf({ id, endpointId, url, attempt, verdict }: TriedDelivery): Result {
   return {
     id: uuidOfOwn('wd', id),
@@ -56,7 +78,7 @@ function resultOf({ id, endpointId, url, attempt, verdict }: TriedDelivery): Res
 const given = (results: readonly Result[]) => sql`
   jsonb_to_recordset(${JSON.stringify(results)}::jsonb) as r(id uuid, endpoint uuid, url text, attempt integer, is_success boolean,
     is_dead boolean, is_gone boolean, after_millis bigint, status integer, error text)`
-const idsOf = (results: readonly Result[]) => sql`any(${results.map(({ id }) => id)}::uuid[])`
+const idsOf = (results: readonly Pick<Result, 'id'>[]) => sql`any(${results.map(({ id }) => id)}::uuid[])`
 
 /** By whatever try: the endpoint has it. */
 function markDelivered(tx: DbTransaction, results: readonly Result[]): Promise<readonly Done[]> {

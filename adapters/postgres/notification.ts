@@ -4,7 +4,7 @@ import { openSecondsMax } from '../../core/webhook.ts'
 import { idOf, uuidAt, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
 import { isRecent } from './delivery-span.ts'
-import { settle } from './notification-results.ts'
+import { bury, settle } from './notification-results.ts'
 import { loadPaymentFacts } from './payment-facts.ts'
 
 /** While the lower sequence is under way, a later one is looked at again after this, or when that one is done. */
@@ -42,7 +42,7 @@ type ClaimedRow = {
 async function claim(
   database: Database,
   room: Room,
-): Promise<{ readonly putOffCount: number; readonly deliveries: readonly ClaimedDelivery[] }> {
+): Promise<{ readonly setAsideCount: number; readonly deliveries: readonly ClaimedDelivery[] }> {
   const rows = await query(database, claimStatement(room))
   const claimed = rows.filter(({ id }) => id !== null)
   const facts = await loadPaymentFacts(
@@ -51,26 +51,31 @@ async function claim(
       intent_id === null || sequence === null ? [] : [{ id, intentId: intent_id, sequence, appId: app_id }],
     ),
   )
-  const deliveries = claimed.map((row): ClaimedDelivery => {
-    const payment = facts.get(row.id)
-    const versions = row.is_former_valid ? [row.hmac_version, row.hmac_version - 1] : [row.hmac_version]
-    return {
-      id: idOf('wd', row.id),
-      webhookId: idOf('wd', row.message_id),
-      endpointId: idOf('we', row.endpoint_id),
-      appId: row.app_id,
-      url: row.url,
-      hmacVersions: row.has_hmac ? versions : [],
-      attempt: row.attempts,
-      failures: row.failures,
-      isFailing: row.is_failing,
-      event:
-        payment === undefined
-          ? { kind: 'test', at: row.created_at.toISOString() }
-          : { kind: 'payment', facts: payment },
-    }
-  })
-  return { putOffCount: rows[0]?.put_off_count ?? 0, deliveries }
+  const isGone = (row: ClaimedRow) => row.intent_id !== null && !facts.has(row.id)
+  const gone = claimed.filter(isGone)
+  if (gone.length > 0) await bury(database, gone, 'event_gone')
+  const deliveries = claimed
+    .filter((row) => !isGone(row))
+    .map((row): ClaimedDelivery => {
+      const payment = facts.get(row.id)
+      const versions = row.is_former_valid ? [row.hmac_version, row.hmac_version - 1] : [row.hmac_version]
+      return {
+        id: idOf('wd', row.id),
+        webhookId: idOf('wd', row.message_id),
+        endpointId: idOf('we', row.endpoint_id),
+        appId: row.app_id,
+        url: row.url,
+        hmacVersions: row.has_hmac ? versions : [],
+        attempt: row.attempts,
+        failures: row.failures,
+        isFailing: row.is_failing,
+        event:
+          payment === undefined
+            ? { kind: 'test', at: row.created_at.toISOString() }
+            : { kind: 'payment', facts: payment },
+      }
+    })
+  return { setAsideCount: (rows[0]?.put_off_count ?? 0) + gone.length, deliveries }
 }
 
 /**

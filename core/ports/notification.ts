@@ -35,8 +35,9 @@ export type Notification = {
   /**
    * Takes deliveries that are due, a turn for each app before any has two, and within an app for each endpoint; what is
    * under way counts as turns taken. Of one endpoint and payment only the
-   * lowest open sequence is taken; later ones are put off until it is done, and counted, since others may be due behind
-   * them. Neither of both: nothing is due that has room.
+   * lowest open sequence is taken; later ones are put off until it is done. Whose event is no longer stored is a dead
+   * letter, and holds up nothing. Both are set aside and counted, since others may be due behind them. Neither taken nor set
+   * aside: nothing is due that has room.
    */
   readonly claim: (room: {
     readonly countMax: number
@@ -51,7 +52,7 @@ export type Notification = {
     readonly underWay: ReadonlyMap<string, number>
     /** Longer than any try takes. A process that dies leaves its deliveries to the next one after it. */
     readonly leaseMillis: number
-  }) => Promise<{ readonly putOffCount: number; readonly deliveries: readonly ClaimedDelivery[] }>
+  }) => Promise<{ readonly setAsideCount: number; readonly deliveries: readonly ClaimedDelivery[] }>
   /**
    * All results together. Delivered is delivered, whoever says so; a failure of a try that was claimed anew is dropped, and
    * does not count against the endpoint either.

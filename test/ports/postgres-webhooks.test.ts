@@ -9,6 +9,7 @@ import { postgresBooks } from './postgres-books.ts'
 import { freshDatabase } from './postgres-server.ts'
 import {
   addEvent,
+  dropEvent,
   endpointOf,
   eventsOf,
   given,
@@ -177,8 +178,8 @@ describe('order', () => {
     await claim().then((claimed) => notification.settle(claimed.map((each) => tried(each, refused))))
     await addEvent(database, payment, 2, 'batched')
     await addEvent(database, payment, 3, 'submitted')
-    expect(await notification.claim(roomy)).toEqual({ putOffCount: 2, deliveries: [] })
-    expect(await notification.claim(roomy)).toEqual({ putOffCount: 0, deliveries: [] })
+    expect(await notification.claim(roomy)).toEqual({ setAsideCount: 2, deliveries: [] })
+    expect(await notification.claim(roomy)).toEqual({ setAsideCount: 0, deliveries: [] })
     expect(new Set((await ofApp('a')).map(({ dueAtMillis }) => dueAtMillis)).size).toBe(1)
   })
 
@@ -186,7 +187,7 @@ describe('order', () => {
     const { id } = await endpointOf(database, { appId: 'a' })
     await eventsOf(database, { appId: 'a', states: ['accepted'] })
     await sql`update webhook_endpoint set failing_since = now()`.execute(database)
-    expect(await notification.claim({ ...roomy, failingCountMax: 0 })).toEqual({ putOffCount: 0, deliveries: [] })
+    expect(await notification.claim({ ...roomy, failingCountMax: 0 })).toEqual({ setAsideCount: 0, deliveries: [] })
     expect(await claim()).toMatchObject([{ endpointId: id, attempt: 1 }])
   })
 })
@@ -424,6 +425,23 @@ describe('dead letters', () => {
     expect(again).toMatchObject({ webhookId: first.id, failures: 0 })
     expect(again?.id).not.toBe(first.id)
     expect(await ofApp('a')).toMatchObject([{ state: 'open' }, { state: 'dead', lastError: 'answer_timeout' }])
+  })
+
+  test('are those whose event is gone: the others go on, and the endpoint is not blamed', async () => {
+    const { id } = await endpointOf(database, { appId: 'a' })
+    const lost = await eventsOf(database, { appId: 'a', states: ['accepted', 'batched'] })
+    const kept = await eventsOf(database, { appId: 'a', states: ['accepted'] })
+    await dropEvent(database, lost, 1)
+    const { setAsideCount, deliveries: claimed } = await notification.claim(roomy)
+    expect(claimed.map(({ event }) => event.kind === 'payment' && event.facts.intentId)).toEqual([kept.id])
+    expect(setAsideCount).toBe(2)
+    const [dead] = (await ofApp('a')).filter(({ state }) => state === 'dead')
+    expect(dead).toMatchObject({ lastError: 'event_gone', about: { intentId: lost.id, sequence: 1 } })
+    expect(await endpoints.find('a', id)).toMatchObject({ failingSinceMillis: undefined, disabled: undefined })
+    // What was put off behind it goes now.
+    expect(sequences(await claim())).toEqual([2])
+    expect(await deliveries.replay('a', dead?.id ?? '')).toBe('event_gone')
+    expect((await ofApp('a')).filter(({ state }) => state === 'open')).toHaveLength(2)
   })
 
   test('have nowhere to go once their endpoint is deleted', async () => {

@@ -88,3 +88,11 @@ export async function hurry(database: Database): Promise<void> {
     database,
   )
 }
+
+/** Takes one event away as operators drop the day it lies in: rows alone cannot be deleted. */
+export async function dropEvent(database: Database, { id }: Pick<Candidate, 'id'>, sequence: number): Promise<void> {
+  await database.transaction().execute(async (tx) => {
+    await sql`set local session_replication_role = replica`.execute(tx)
+    await sql`delete from intent_event where intent_id = ${uuidOfOwn('pi', id)} and sequence = ${sequence}`.execute(tx)
+  })
+}
