@@ -225,6 +225,11 @@ export const errors = {
     title: 'The webhook endpoint of this delivery was deleted',
     next: 'Read the payment instead; a new endpoint is told of what happens from now on.',
   },
+  webhook_event_gone: {
+    status: 409,
+    title: 'The event of this delivery is no longer stored',
+    next: 'Read the payment instead: what is left of it is there and in its audit record.',
+  },
   payee_proof_expired: {
     status: 422,
     title: 'The payee’s signature is too old or from the future',

@@ -12,6 +12,8 @@ const limitsDefault = {
   countMax: 512,
   /** Of those, to endpoints that are failing, all together: they never take the place of the others. */
   failingCountMax: 128,
+  /** To all endpoints of one app: however slowly they answer, most of the room is for others. */
+  perAppMax: 64,
   /** To one endpoint, and to one that is failing: a probe. */
   perEndpointMax: 16,
   perFailingEndpointMax: 2,
@@ -77,9 +79,10 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
       const countMax = max.countMax - underWay.size
       if (countMax <= 0) return
       const failing = [...underWay.values()].filter(({ isFailing }) => isFailing).length
-      const { putOffCount, deliveries } = await notification.claim({
+      const { setAsideCount, deliveries } = await notification.claim({
         countMax,
         failingCountMax: Math.max(0, max.failingCountMax - failing),
+        perAppMax: max.perAppMax,
         perEndpointMax: max.perEndpointMax,
         perFailingEndpointMax: max.perFailingEndpointMax,
         underWay: countByEndpoint(underWay.values()),
@@ -89,7 +92,7 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
         const { id, endpointId, isFailing } = delivery
         underWay.set(id, { endpointId, isFailing, done: carry(delivery) })
       }
-      if (deliveries.length + putOffCount > 0) isWanted = true
+      if (deliveries.length + setAsideCount > 0) isWanted = true
     }
   }
 
@@ -110,19 +113,19 @@ export function startCouriers({ notification, post, keys, clock, chance, log, li
   }
 
   async function tryOnce(delivery: ClaimedDelivery): Promise<TriedDelivery> {
-    const { id, webhookId, endpointId, attempt, failures, event, hmacVersions } = delivery
+    const { id, webhookId, endpointId, url, attempt, failures, event, hmacVersions } = delivery
     const body =
-      event.kind === 'payment' ? renderPaymentEvent(event.facts) : renderTestEvent({ endpointId, at: event.at })
+      event.kind === 'payment' ? renderPaymentEvent(delivery, event.facts) : renderTestEvent(delivery, event.at)
     const timestamp = Math.floor(clock.nowMillis() / 1000)
     const headers = keys.sign({ id: webhookId, timestamp, body, hmac: { endpointId, versions: hmacVersions } })
-    const posted = await post.send({ url: delivery.url, headers, body })
+    const posted = await post.send({ url, headers, body })
     const verdict = judgeTry({ posted, failures, nowMillis: clock.nowMillis(), chance: chance() })
     if (verdict.outcome !== 'delivered') {
       const facts = { delivery: id, endpoint: endpointId, attempt, error: verdict.error, outcome: verdict.outcome }
       if (verdict.outcome === 'dead') log.warn(facts, 'a webhook is a dead letter')
       else log.debug(facts, 'a webhook was not taken')
     }
-    return { id, endpointId, attempt, verdict }
+    return { id, endpointId, url, attempt, verdict }
   }
 
   return {

@@ -4,7 +4,7 @@ import { openSecondsMax } from '../../core/webhook.ts'
 import { idOf, uuidAt, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
 import { isRecent } from './delivery-span.ts'
-import { settle } from './notification-results.ts'
+import { bury, settle } from './notification-results.ts'
 import { loadPaymentFacts } from './payment-facts.ts'
 
 /** While the lower sequence is under way, a later one is looked at again after this, or when that one is done. */
@@ -42,7 +42,7 @@ type ClaimedRow = {
 async function claim(
   database: Database,
   room: Room,
-): Promise<{ readonly putOffCount: number; readonly deliveries: readonly ClaimedDelivery[] }> {
+): Promise<{ readonly setAsideCount: number; readonly deliveries: readonly ClaimedDelivery[] }> {
   const rows = await query(database, claimStatement(room))
   const claimed = rows.filter(({ id }) => id !== null)
   const facts = await loadPaymentFacts(
@@ -51,40 +51,50 @@ async function claim(
       intent_id === null || sequence === null ? [] : [{ id, intentId: intent_id, sequence, appId: app_id }],
     ),
   )
-  const deliveries = claimed.map((row): ClaimedDelivery => {
-    const payment = facts.get(row.id)
-    const versions = row.is_former_valid ? [row.hmac_version, row.hmac_version - 1] : [row.hmac_version]
-    return {
-      id: idOf('wd', row.id),
-      webhookId: idOf('wd', row.message_id),
-      endpointId: idOf('we', row.endpoint_id),
-      url: row.url,
-      hmacVersions: row.has_hmac ? versions : [],
-      attempt: row.attempts,
-      failures: row.failures,
-      isFailing: row.is_failing,
-      event:
-        payment === undefined
-          ? { kind: 'test', at: row.created_at.toISOString() }
-          : { kind: 'payment', facts: payment },
-    }
-  })
-  return { putOffCount: rows[0]?.put_off_count ?? 0, deliveries }
+  const isGone = (row: ClaimedRow) => row.intent_id !== null && !facts.has(row.id)
+  const gone = claimed.filter(isGone)
+  if (gone.length > 0) await bury(database, gone, 'event_gone')
+  const deliveries = claimed
+    .filter((row) => !isGone(row))
+    .map((row): ClaimedDelivery => {
+      const payment = facts.get(row.id)
+      const versions = row.is_former_valid ? [row.hmac_version, row.hmac_version - 1] : [row.hmac_version]
+      return {
+        id: idOf('wd', row.id),
+        webhookId: idOf('wd', row.message_id),
+        endpointId: idOf('we', row.endpoint_id),
+        appId: row.app_id,
+        url: row.url,
+        hmacVersions: row.has_hmac ? versions : [],
+        attempt: row.attempts,
+        failures: row.failures,
+        isFailing: row.is_failing,
+        event:
+          payment === undefined
+            ? { kind: 'test', at: row.created_at.toISOString() }
+            : { kind: 'payment', facts: payment },
+      }
+    })
+  return { setAsideCount: (rows[0]?.put_off_count ?? 0) + gone.length, deliveries }
 }
 
 /**
  * Row locks with `skip locked` keep several processes apart; the lease (due_at) keeps them apart once this has committed.
- * `turn` makes it fair: the first of each endpoint comes before the second of any. A later sequence whose lower one is
- * open is put off until that one is due, so that a backlog is not looked at again and again.
+ * Turns make it fair: the first of each app comes before the second of any, and so do the endpoints of one app. What is
+ * under way counts as a turn taken: else who answers slowly would get each place that it gives back, for the oldest of its
+ * own backlog. A later sequence whose lower one is open is put off until that one is due, so that a backlog is not looked at
+ * again and again.
  */
 const claimStatement = (room: Room) => sql<ClaimedRow>`
   with under_way as (
     select * from jsonb_to_recordset(${JSON.stringify(
       [...room.underWay].map(([id, count]) => ({ endpoint: uuidOfOwn('we', id), count })),
     )}::jsonb) as u(endpoint uuid, count integer)
+  ), under_way_of_app as (
+    select e.app_id, sum(u.count) as count from under_way u join webhook_endpoint e on e.id = u.endpoint group by e.app_id
   ), due as (
-    select d.*, e.failing_since is not null as is_failing,
-      row_number() over (partition by d.endpoint_id order by d.due_at, d.id) as turn
+    select d.*, e.app_id, e.failing_since is not null as is_failing,
+      row_number() over (partition by d.endpoint_id order by d.due_at, d.id) + coalesce(u.count, 0) as turn
     from webhook_endpoint e left join under_way u on u.endpoint = e.id
       cross join lateral (
         select d.id, d.endpoint_id, d.intent_id, d.sequence, d.due_at from webhook_delivery d
@@ -109,13 +119,18 @@ const claimStatement = (room: Room) => sql<ClaimedRow>`
     from blocked b where d.id = b.id and ${isRecent()}
     returning 1
   ), free as (
-    select id, is_failing, row_number() over (order by is_failing, turn, due_at) as place,
-      row_number() over (partition by is_failing order by turn, due_at) as own_place
-    from due where id not in (select id from blocked)
+    select w.id, w.is_failing, w.turn, w.due_at,
+      row_number() over (partition by w.app_id order by w.is_failing, w.turn, w.due_at) + coalesce(a.count, 0) as app_turn
+    from due w left join under_way_of_app a on a.app_id = w.app_id
+    where w.id not in (select id from blocked)
+  ), placed as (
+    select id, is_failing, row_number() over (order by is_failing, app_turn, turn, due_at) as place,
+      row_number() over (partition by is_failing order by app_turn, turn, due_at) as own_place
+    from free where app_turn <= ${room.perAppMax}
   ), claimed as (
     update webhook_delivery d
     set attempts = d.attempts + 1, claimed_at = now(), due_at = now() + ${room.leaseMillis} * interval '1 millisecond'
-    from free f
+    from placed f
     where d.id = f.id and ${isRecent()} and f.place <= ${room.countMax}
       and (not f.is_failing or f.own_place <= ${room.failingCountMax})
     returning d.*, f.is_failing

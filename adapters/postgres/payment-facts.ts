@@ -27,7 +27,7 @@ type EventRow = {
 type OrderRow = { readonly id: string; readonly app_id: string; readonly reference: string }
 
 /**
- * What webhooks say, by `id`. All of it is written once and never changed, so every try says the same. Each statement
+ * What webhooks say, by `id`; of those whose event or payment is no longer stored, nothing. All of it is written once and never changed, so every try says the same. Each statement
  * names the ids it reads, and opens their days only.
  */
 export async function loadPaymentFacts(
@@ -43,12 +43,12 @@ export async function loadPaymentFacts(
   const orderIds = [...new Set([...intents.values()].flatMap(({ order_id }) => order_id ?? []))]
   const orders = orderIds.length === 0 ? new Map<string, OrderRow>() : await loadOrders(database, orderIds)
   return new Map(
-    wanted.map(({ id, intentId, sequence, appId }) => {
+    wanted.flatMap(({ id, intentId, sequence, appId }) => {
       const event = events.get(`${intentId}/${sequence}`)
       const intent = intents.get(intentId)
-      if (event === undefined || intent === undefined) throw new Error(`event ${intentId}/${sequence} cannot be found`)
+      if (event === undefined || intent === undefined) return []
       const order = intent.order_id === null ? undefined : orders.get(intent.order_id)
-      return [id, factsOf({ event, intent, order, appId })]
+      return [[id, factsOf({ event, intent, order, appId })] as const]
     }),
   )
 }

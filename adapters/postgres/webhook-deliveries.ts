@@ -4,6 +4,7 @@ import { testEventType } from '../../core/protocol/webhook.ts'
 import { idOf, newId, uuidAt, uuidOf, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
 import { isRecent } from './delivery-span.ts'
+import { loadPaymentFacts } from './payment-facts.ts'
 
 const dayMillis = 24 * 3600_000
 /** A list looks back so far. */
@@ -122,12 +123,13 @@ async function replay(
   database: Database,
   appId: string,
   id: string,
-): Promise<WebhookDelivery | 'endpoint_deleted' | undefined> {
+): Promise<WebhookDelivery | 'endpoint_deleted' | 'event_gone' | undefined> {
   const uuid = uuidOf('wd', id)
   const original = uuid === undefined ? undefined : await find(database, uuid, appId)
   if (original === undefined) return undefined
   const open = original.state === 'open' ? original : await findOpen(database, original)
   if (open !== undefined) return deliveryOf(open)
+  if (!(await hasEvent(database, original))) return 'event_gone'
   const [row] = await query(
     database,
     sql<Row>`
@@ -138,6 +140,13 @@ async function replay(
       returning *`,
   )
   return row === undefined ? 'endpoint_deleted' : deliveryOf(row)
+}
+
+/** A test event is made up afresh. */
+async function hasEvent(database: Database, { id, intent_id, sequence, app_id }: Row): Promise<boolean> {
+  if (intent_id === null || sequence === null) return true
+  const facts = await loadPaymentFacts(database, [{ id, intentId: intent_id, sequence, appId: app_id }])
+  return facts.has(id)
 }
 
 async function findOpen(

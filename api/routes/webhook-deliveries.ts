@@ -70,7 +70,7 @@ export const replayDeliveryRoute = createRoute({
   request: { headers: keyHeader, params: idParams('Delivery id', example.deliveryId) },
   responses: {
     201: { description: 'On its way', content: { 'application/json': { schema: deliveryViewSchema } } },
-    ...problems('post', 'not_found', 'webhook_endpoint_deleted'),
+    ...problems('post', 'not_found', 'webhook_endpoint_deleted', 'webhook_event_gone'),
   },
 })
 
@@ -84,6 +84,9 @@ export function replayDelivery({
     if (replayed === undefined) throw new RelayError('not_found', 'No such delivery.')
     if (replayed === 'endpoint_deleted') {
       throw new RelayError('webhook_endpoint_deleted', 'There is no endpoint left to send it to.')
+    }
+    if (replayed === 'event_gone') {
+      throw new RelayError('webhook_event_gone', 'There is nothing left to say: the event was dropped with its day.')
     }
     return c.json(showDelivery(replayed), 201)
   }

@@ -18,6 +18,7 @@ export const example = {
   attemptId: 'at_01k9v3m2t1e2s9m4q0w7z5c8bf',
   reconciliationId: 'rc_01k9v3p8h4f1btqx6w2z0n5mde',
   breakId: 'br_01k9v3p8j2e8m9s4k7d1r6c3ya',
+  appId: 'shop',
   endpointId: 'we_01k9v3j8h2fq4b6m1x0c7d5e9s',
   deliveryId: 'wd_01k9v3m3c5g7h9j1k3m5n7p9qa',
   webhookUrl: 'https://shop.example/ice/webhook',

@@ -5,11 +5,13 @@ import { example } from './example.ts'
 /** The events as the OpenAPI document shows them: the schemas of the protocol, with an example of each. */
 const payment = paymentEventSchema.meta({
   id: 'PaymentEvent',
-  description: 'One change of a payment’s state. Fields may be added.',
+  description:
+    'One change of a payment’s state. Refuse it unless `endpoint` and `app` are yours: the signature alone does not say whom it is for. Act once per `endpoint`, `intent` and `sequence`. Fields may be added.',
   example: {
     type: 'payment.finalized',
     timestamp: example.time,
     data: {
+      ...{ endpoint: example.endpointId, app: example.appId },
       ...{ intent: example.intentId, sequence: 5, state: 'finalized', reason: null, chainId: example.chainId },
       ...{ digest: example.hash, payer: example.payer, payee: example.payee, token: example.token },
       ...{ amount: example.amount, order: example.orderId, reference: 'invoice 2026-1187', batch: example.batchId },
@@ -19,14 +21,18 @@ const payment = paymentEventSchema.meta({
 })
 const test = testEventSchema.meta({
   id: 'TestEvent',
-  description: 'Sent when you ask for it.',
-  example: { type: 'webhook.test', timestamp: example.time, data: { endpoint: example.endpointId } },
+  description: 'Sent when you ask for it. Refuse it, too, unless `endpoint` and `app` are yours.',
+  example: {
+    type: 'webhook.test',
+    timestamp: example.time,
+    data: { endpoint: example.endpointId, app: example.appId },
+  },
 })
 
 const headersSchema = z.object({
   [webhookHeaders.id]: z
     .string()
-    .meta({ description: 'The same on every try: act once per id', example: example.deliveryId }),
+    .meta({ description: 'The same on every try and in every replay', example: example.deliveryId }),
   [webhookHeaders.timestamp]: z.string().meta({ description: 'Unix seconds of this try', example: '1790000000' }),
   [webhookHeaders.signature]: z.string().meta({
     description: 'Signatures over `id.timestamp.body`, separated by spaces; one that fits is enough',

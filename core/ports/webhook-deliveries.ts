@@ -40,9 +40,12 @@ export type WebhookDeliveries = {
   }) => Promise<readonly WebhookDelivery[]>
   /**
    * A further delivery of the same event, due now, with the same `webhook-id`. One that is still open, or an open replay
-   * of it, is returned as it is.
+   * of it, is returned as it is. `event_gone`: the event is no longer stored, so nothing is left to say.
    */
-  readonly replay: (appId: string, id: string) => Promise<WebhookDelivery | 'endpoint_deleted' | undefined>
+  readonly replay: (
+    appId: string,
+    id: string,
+  ) => Promise<WebhookDelivery | 'endpoint_deleted' | 'event_gone' | undefined>
   /** A test event, due now; one that is still open is returned as it is. Undefined: no such endpoint. */
   readonly test: (appId: string, endpointId: string) => Promise<WebhookDelivery | undefined>
   readonly backlog: () => Promise<Backlog>

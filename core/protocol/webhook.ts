@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 /** What a webhook carries beside its body. @see https://github.com/standard-webhooks/standard-webhooks */
 export const webhookHeaders = {
-  /** The same on every try: whoever remembers it acts once. */
+  /** The same on every try and in every replay. */
   id: 'webhook-id',
   /** Unix seconds of this try. */
   timestamp: 'webhook-timestamp',
@@ -57,12 +57,19 @@ export type PaymentEventState = (typeof paymentEventStates)[number]
 
 export const testEventType = 'webhook.test'
 
+/**
+ * Whom an event is for. It is part of what is signed: one key signs for all endpoints, so whoever received a webhook could
+ * post it to another's URL. A receiver refuses what does not name its own endpoint and app.
+ */
+const addresseeFields = { endpoint: z.string(), app: z.string() } as const
+
 /** One change of a payment's state. Fields may be added; none is removed or changes its meaning. */
 export const paymentEventSchema = z.object({
   type: z.templateLiteral(['payment.', z.enum(paymentEventStates)]),
   /** When the state changed, ISO 8601 in UTC. */
   timestamp: z.iso.datetime(),
   data: z.object({
+    ...addresseeFields,
     intent: z.string(),
     /** 1, 2, 3, … per payment, without a gap: whoever has seen a higher one knows more already. */
     sequence: z.int().positive(),
@@ -91,9 +98,11 @@ export type PaymentEvent = z.output<typeof paymentEventSchema>
 export const testEventSchema = z.object({
   type: z.literal(testEventType),
   timestamp: z.iso.datetime(),
-  data: z.object({ endpoint: z.string() }),
+  data: z.object(addresseeFields),
 })
 export type TestEvent = z.output<typeof testEventSchema>
+
+export type Addressee = { readonly endpointId: string; readonly appId: string }
 
 /** What never changes about one event, as rows hold it. */
 export type PaymentFacts = {
@@ -117,12 +126,14 @@ export type PaymentFacts = {
   readonly blockHash: Hex | undefined
 }
 
-/** The body: the same facts give the same bytes, on every try and in every process. */
-export function renderPaymentEvent(facts: PaymentFacts): string {
+/** The body: the same facts give one endpoint the same bytes, on every try and in every process. */
+export function renderPaymentEvent({ endpointId, appId }: Addressee, facts: PaymentFacts): string {
   const event: PaymentEvent = {
     type: `payment.${facts.state}`,
     timestamp: facts.at,
     data: {
+      endpoint: endpointId,
+      app: appId,
       intent: facts.intentId,
       sequence: facts.sequence,
       state: facts.state,
@@ -144,7 +155,8 @@ export function renderPaymentEvent(facts: PaymentFacts): string {
   return JSON.stringify(event)
 }
 
-export function renderTestEvent({ endpointId, at }: { endpointId: string; at: string }): string {
-  const event: TestEvent = { type: testEventType, timestamp: at, data: { endpoint: endpointId } }
+/** @param at ISO 8601 in UTC */
+export function renderTestEvent({ endpointId, appId }: Addressee, at: string): string {
+  const event: TestEvent = { type: testEventType, timestamp: at, data: { endpoint: endpointId, app: appId } }
   return JSON.stringify(event)
 }

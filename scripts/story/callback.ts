@@ -3,6 +3,7 @@ import type { hashTypedData } from 'viem'
 import type { PaymentEvent } from '../../core/protocol/webhook.ts'
 import { localAccounts } from '../local/accounts.ts'
 import { bodyOf, type Client } from '../local/client.ts'
+import type { AppCredentials } from '../local/system.ts'
 import { type Receiver, startReceiver } from './receiver.ts'
 import type { Acknowledged, Scene } from './scene.ts'
 import type { StepLines } from './terminal.ts'
@@ -20,7 +21,8 @@ export type Callbacks = {
 export async function listen({ system, wallet, merchant }: Scene, { tell }: StepLines): Promise<Callbacks> {
   const facts = await wallet.get<{ webhookKeys: readonly string[] }>('/.well-known/ice.json')
   const [ofWallet, ofMerchant] = [await startReceiver(facts.webhookKeys), await startReceiver(facts.webhookKeys)]
-  const leave = [await register(wallet, ofWallet.url), await register(merchant, ofMerchant.url)]
+  const { apps } = system
+  const leave = [await register(wallet, apps.wallet, ofWallet), await register(merchant, apps.merchant, ofMerchant)]
   const { chainId } = system.deployment
   await Promise.all(
     localAccounts.merchants.map(async (account) => {
@@ -44,10 +46,15 @@ export async function listen({ system, wallet, merchant }: Scene, { tell }: Step
 }
 
 /** Endpoints of a story that was cut off lead nowhere and are removed first. Returns how to remove this one. */
-async function register(client: Client, url: string): Promise<() => Promise<void>> {
+async function register(
+  client: Client,
+  { id: appId }: AppCredentials,
+  receiver: Receiver,
+): Promise<() => Promise<void>> {
   const { items } = await client.get<{ items: readonly { id: string }[] }>(endpointsPath)
   for (const { id } of items) await client.remove(`${endpointsPath}/${id}`)
-  const { id } = bodyOf(await client.post<{ id: string }>(endpointsPath, { url }))
+  const { id } = bodyOf(await client.post<{ id: string }>(endpointsPath, { url: receiver.url }))
+  receiver.takeFor({ endpointId: id, appId })
   return () => client.remove(`${endpointsPath}/${id}`)
 }
 
@@ -68,11 +75,11 @@ export async function callback(
     }
   }
   for (const [name, { taken, refusedCount }] of Object.entries(receivers)) {
-    if (refusedCount() > 0) throw new Error(`${refusedCount()} webhooks at the ${name} had no good signature`)
+    if (refusedCount() > 0) throw new Error(`${refusedCount()} webhooks at the ${name} were not signed for it`)
     for (const payment of payments) checkOrder(name, payment, taken)
     const perPayment = taken.length / payments.length
     tell(
-      `${taken.length} webhooks to the ${name}, ${perPayment.toFixed(0)} per payment: each ed25519 signature checked, each payment in order without a gap`,
+      `${taken.length} webhooks to the ${name}, ${perPayment.toFixed(0)} per payment: each ed25519 signature and addressee checked, each payment in order without a gap`,
     )
   }
   const last = receivers.merchant.taken.findLast(({ type }) => type === 'payment.finalized')

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
+  type Addressee,
   keyPrefix,
   type PaymentEvent,
   parseSignatures,
@@ -14,9 +15,11 @@ import {
 
 const bodyBytesMax = 65_536
 
-/** The backend of an app as far as webhooks go: takes what is signed rightly and keeps it in the order it came. */
+/** The backend of an app as far as webhooks go: takes what is signed and addressed rightly and keeps it in the order it came. */
 export type Receiver = {
   readonly url: string
+  /** Whose webhooks it takes. An endpoint has its id after its URL, so what comes before this is said waits for it. */
+  readonly takeFor: (own: Addressee) => void
   readonly taken: readonly PaymentEvent[]
   readonly refusedCount: () => number
   readonly stop: () => Promise<void>
@@ -27,6 +30,7 @@ export async function startReceiver(publicKeys: readonly string[]): Promise<Rece
   const keys = publicKeys.map(keyFrom)
   const taken: PaymentEvent[] = []
   const seen = new Set<string>()
+  const own = Promise.withResolvers<Addressee>()
   let refused = 0
 
   const server = createServer(async (request, response) => {
@@ -41,19 +45,25 @@ export async function startReceiver(publicKeys: readonly string[]): Promise<Rece
     const header = (name: string): string => `${request.headers[name] ?? ''}`
     const id = header(webhookHeaders.id)
     const timestamp = Number(header(webhookHeaders.timestamp))
-    if (!isSigned({ id, timestamp, body, signature: header(webhookHeaders.signature) }, keys)) {
+    const event = isSigned({ id, timestamp, body, signature: header(webhookHeaders.signature) }, keys)
+      ? paymentEventSchema.parse(JSON.parse(body))
+      : undefined
+    if (event === undefined || !isFor(await own.promise, event)) {
       refused++
       return void response.writeHead(401).end()
     }
-    // At least once means sometimes twice: the id tells.
-    if (!seen.has(id)) taken.push(paymentEventSchema.parse(JSON.parse(body)))
-    seen.add(id)
+    // At least once means sometimes twice.
+    const { endpoint, intent, sequence } = event.data
+    const name = `${endpoint}/${intent}/${sequence}`
+    if (!seen.has(name)) taken.push(event)
+    seen.add(name)
     response.writeHead(204).end()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    takeFor: own.resolve,
     taken,
     refusedCount: () => refused,
     stop: async () => {
@@ -74,6 +84,11 @@ function isSigned({ id, timestamp, body, signature }: Message, keys: readonly Ke
     ({ scheme, base64 }) =>
       scheme === 'v1a' && keys.some((key) => verify(null, content, key, Buffer.from(base64, 'base64'))),
   )
+}
+
+/** What is signed for another endpoint was posted here by whoever received it there. */
+function isFor({ endpointId, appId }: Addressee, { data }: PaymentEvent): boolean {
+  return data.endpoint === endpointId && data.app === appId
 }
 
 function keyFrom(publicKey: string): KeyObject {

@@ -3,7 +3,7 @@ import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import { createWebhookKeys } from '../../adapters/crypto/webhook-keys.ts'
 import { createNotification } from '../../adapters/postgres/notification.ts'
-import { eventsOf, given, roomy, tried } from '../ports/webhooks.ts'
+import { dropEvent, eventsOf, given, roomy, tried } from '../ports/webhooks.ts'
 import { createWorld } from './world.ts'
 
 const world = await createWorld({ payerCount: 0 })
@@ -216,10 +216,15 @@ describe('deliveries', () => {
     expect((await post(replay, {})).body).toEqual(replayed.body)
     expect((await post(replay, {}, { as: 'merchant' })).status).toBe(404)
     expect((await post('/v1/webhooks/deliveries/nonsense/replay', {})).status).toBe(404)
+    const again = await notification.claim(roomy)
+    await notification.settle(again.deliveries.map((each) => tried(each, given)))
     await send('DELETE', `${path}/${id}`, undefined)
     await notification.endOverdue()
     const late = await post(replay, {})
     expect([late.status, late.body.code]).toEqual([409, 'webhook_endpoint_deleted'])
+    await dropEvent(database, { id: dead.intent }, 1)
+    const lost = await post(replay, {})
+    expect([lost.status, lost.body.code]).toEqual([409, 'webhook_event_gone'])
   })
 
   test('of a test event go the same way; a disabled endpoint gets none until it is enabled', async () => {

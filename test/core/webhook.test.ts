@@ -129,6 +129,7 @@ describe('a URL of an endpoint', () => {
 })
 
 describe('an event', () => {
+  const addressee = { endpointId: 'we_01k9v3j8h2fq4b6m1x0c7d5e9s', appId: 'shop' }
   const facts: PaymentFacts = {
     ...{ intentId: 'pi_01k9v3m0yqe9n8z6w2t4r5x7ac', sequence: 5, state: 'finalized', reason: undefined },
     ...{ at: '2026-11-23T09:30:00.000Z', chainId: 31337, digest: `0x${'5d'.repeat(32)}` },
@@ -142,15 +143,28 @@ describe('an event', () => {
 
   // The order of fields is part of what is signed: a change of it is a change of every body.
   test('is rendered to these very bytes', () => {
-    expect(renderPaymentEvent(facts)).toBe(
-      `{"type":"payment.finalized","timestamp":"2026-11-23T09:30:00.000Z","data":{"intent":"pi_01k9v3m0yqe9n8z6w2t4r5x7ac","sequence":5,"state":"finalized","reason":null,"chainId":31337,"digest":"0x${'5d'.repeat(32)}","payer":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8","payee":"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC","token":"0x5FbDB2315678afecb367f032d93F642f64180aa3","amount":"115792089237316195423570985008687907853269984665640564039457584007913129639935","order":"po_01k9v3kzs4fbgvq1m7h0c2d9ea","reference":"invoice \\"7\\"","batch":null,"txHash":"0x${'ab'.repeat(32)}","blockNumber":"1152921504606846976","blockHash":null}}`,
+    expect(renderPaymentEvent(addressee, facts)).toBe(
+      `{"type":"payment.finalized","timestamp":"2026-11-23T09:30:00.000Z","data":{"endpoint":"we_01k9v3j8h2fq4b6m1x0c7d5e9s","app":"shop","intent":"pi_01k9v3m0yqe9n8z6w2t4r5x7ac","sequence":5,"state":"finalized","reason":null,"chainId":31337,"digest":"0x${'5d'.repeat(32)}","payer":"0x70997970C51812dc3A010C7d01b50e0d17dc79C8","payee":"0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC","token":"0x5FbDB2315678afecb367f032d93F642f64180aa3","amount":"115792089237316195423570985008687907853269984665640564039457584007913129639935","order":"po_01k9v3kzs4fbgvq1m7h0c2d9ea","reference":"invoice \\"7\\"","batch":null,"txHash":"0x${'ab'.repeat(32)}","blockNumber":"1152921504606846976","blockHash":null}}`,
     )
   })
 
   test('is read back by the schema that is published', () => {
-    expect(paymentEventSchema.parse(JSON.parse(renderPaymentEvent(facts)))).toMatchObject({ data: { sequence: 5 } })
-    const about = { endpointId: 'we_01k9v3j8h2fq4b6m1x0c7d5e9s', at: facts.at }
-    expect(testEventSchema.parse(JSON.parse(renderTestEvent(about))).data.endpoint).toBe(about.endpointId)
+    expect(paymentEventSchema.parse(JSON.parse(renderPaymentEvent(addressee, facts)))).toMatchObject({
+      data: { sequence: 5 },
+    })
+    expect(testEventSchema.parse(JSON.parse(renderTestEvent(addressee, facts.at))).data).toEqual({
+      endpoint: addressee.endpointId,
+      app: addressee.appId,
+    })
+  })
+
+  test('differs for each endpoint and app, so that one’s cannot be shown to another', () => {
+    const bodies = [
+      addressee,
+      { ...addressee, endpointId: 'we_01k9v3j8h2fq4b6m1x0c7d5e9t' },
+      { ...addressee, appId: 'rival' },
+    ].flatMap((each) => [renderPaymentEvent(each, facts), renderTestEvent(each, facts.at)])
+    expect(new Set(bodies).size).toBe(6)
   })
 
   test('tells every state that a payment can have', () => {

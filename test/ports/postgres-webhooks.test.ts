@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { bytes, uuidOfOwn } from '../../adapters/postgres/codec.ts'
+import type { Verdict } from '../../core/webhook.ts'
 import { admitOne, payerWith } from './books.ts'
 import { candidate, chain, order } from './payments.ts'
 import { postgresBooks } from './postgres-books.ts'
 import { freshDatabase } from './postgres-server.ts'
 import {
   addEvent,
+  dropEvent,
   endpointOf,
   eventsOf,
   given,
@@ -176,8 +178,8 @@ describe('order', () => {
     await claim().then((claimed) => notification.settle(claimed.map((each) => tried(each, refused))))
     await addEvent(database, payment, 2, 'batched')
     await addEvent(database, payment, 3, 'submitted')
-    expect(await notification.claim(roomy)).toEqual({ putOffCount: 2, deliveries: [] })
-    expect(await notification.claim(roomy)).toEqual({ putOffCount: 0, deliveries: [] })
+    expect(await notification.claim(roomy)).toEqual({ setAsideCount: 2, deliveries: [] })
+    expect(await notification.claim(roomy)).toEqual({ setAsideCount: 0, deliveries: [] })
     expect(new Set((await ofApp('a')).map(({ dueAtMillis }) => dueAtMillis)).size).toBe(1)
   })
 
@@ -185,7 +187,7 @@ describe('order', () => {
     const { id } = await endpointOf(database, { appId: 'a' })
     await eventsOf(database, { appId: 'a', states: ['accepted'] })
     await sql`update webhook_endpoint set failing_since = now()`.execute(database)
-    expect(await notification.claim({ ...roomy, failingCountMax: 0 })).toEqual({ putOffCount: 0, deliveries: [] })
+    expect(await notification.claim({ ...roomy, failingCountMax: 0 })).toEqual({ setAsideCount: 0, deliveries: [] })
     expect(await claim()).toMatchObject([{ endpointId: id, attempt: 1 }])
   })
 })
@@ -211,6 +213,47 @@ describe('claims', () => {
     await eventsOf(database, { appId: 'b', states: ['accepted'] })
     const taken = await claim({ countMax: 2 })
     expect(new Set(taken.map(({ endpointId }) => endpointId))).toEqual(new Set([busy.id, quiet.id]))
+  })
+
+  test('give a free place to who has the least under way, not to the oldest backlog', async () => {
+    const slow = await Promise.all(['a', 'b', 'c'].map((appId) => endpointOf(database, { appId })))
+    const room = { countMax: 6, perEndpointMax: 2 }
+    for (const { appId } of slow) {
+      for (let count = 0; count < 5; count++) await eventsOf(database, { appId, states: ['accepted'] })
+    }
+    const first = await claim(room)
+    expect(first).toHaveLength(6)
+    const quiet = await endpointOf(database, { appId: 'quiet' })
+    await eventsOf(database, { appId: 'quiet', states: ['accepted'] })
+    const [done, ...rest] = first
+    if (done === undefined) throw new Error('nothing claimed')
+    await notification.settle([tried(done)])
+    const underWay = new Map<string, number>()
+    for (const { endpointId } of rest) underWay.set(endpointId, (underWay.get(endpointId) ?? 0) + 1)
+    expect(await claim({ ...room, countMax: 1, underWay })).toMatchObject([{ endpointId: quiet.id }])
+  })
+
+  test('take no more of an app than it has room for, however many endpoints it has, and each of those in turn', async () => {
+    const own = [await endpointOf(database, { appId: 'a' }), await endpointOf(database, { appId: 'a' })]
+    const other = await endpointOf(database, { appId: 'b' })
+    for (let count = 0; count < 5; count++) {
+      for (const appId of ['a', 'b']) await eventsOf(database, { appId, states: ['accepted'] })
+    }
+    const [one, two] = own
+    const underWay = new Map([[one?.id ?? '', 1]])
+    const taken = (await claim({ perAppMax: 3, underWay })).map(({ endpointId }) => endpointId)
+    expect(taken.filter((id) => id === other.id)).toHaveLength(3)
+    // The second endpoint's turn comes first, since the first one has had it.
+    expect(taken.filter((id) => id !== other.id).toSorted()).toEqual([one?.id, two?.id].toSorted())
+    expect(
+      await claim({
+        perAppMax: 3,
+        underWay: new Map([
+          [two?.id ?? '', 3],
+          [other.id, 3],
+        ]),
+      }),
+    ).toEqual([])
   })
 
   test('take no more of an endpoint than it has room for, counting what is under way', async () => {
@@ -254,6 +297,9 @@ describe('claims', () => {
 })
 
 describe('an endpoint', () => {
+  const gone: Verdict = {
+    ...{ outcome: 'retry', afterMillis: 3_600_000, status: 410, error: 'http_410', isGone: true },
+  }
   const failedFor = async (seconds: number) => {
     await endpointOf(database, { appId: 'a' })
     await eventsOf(database, { appId: 'a', states: ['accepted'] })
@@ -264,12 +310,35 @@ describe('an endpoint', () => {
   test('that answers 410 is disabled at once, and its obligation stays open', async () => {
     const { id } = await endpointOf(database, { appId: 'a' })
     await eventsOf(database, { appId: 'a', states: ['accepted'] })
-    const gone = { ...refused, status: 410, error: 'http_410', isGone: true }
     await claim().then((claimed) => notification.settle(claimed.map((each) => tried(each, gone))))
     expect(await endpoints.find('a', id)).toMatchObject({ disabled: { reason: 'gone' } })
     expect(await ofApp('a')).toMatchObject([{ state: 'open', lastStatus: 410 }])
     await hurry(database)
     expect(await claim()).toEqual([])
+  })
+
+  test('that has another URL by now is not judged by what the old one answers', async () => {
+    const { id, states, hasHmac } = await endpointOf(database, { appId: 'a' })
+    for (let count = 0; count < 3; count++) await eventsOf(database, { appId: 'a', states: ['accepted'] })
+    const [goneLate, failedLate, takenLate] = await claim()
+    if (!goneLate || !failedLate || !takenLate) throw new Error('too little claimed')
+    await endpoints.change('a', id, { url: 'https://new.example/', states, hasHmac })
+    await notification.settle([tried(goneLate, gone), tried(failedLate, refused)])
+    expect(await endpoints.find('a', id)).toMatchObject({ disabled: undefined, failingSinceMillis: undefined })
+    await sql`update webhook_endpoint set failing_since = now()`.execute(database)
+    await notification.settle([tried(takenLate)])
+    expect((await endpoints.find('a', id))?.failingSinceMillis).toBeDefined()
+    expect((await ofApp('a')).map(({ state }) => state).toSorted()).toEqual(['delivered', 'open', 'open'])
+  })
+
+  test('is not judged by a failure that was claimed anew meanwhile', async () => {
+    const { id } = await endpointOf(database, { appId: 'a' })
+    await eventsOf(database, { appId: 'a', states: ['accepted'] })
+    const stale = await claim({ leaseMillis: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(await claim()).toMatchObject([{ attempt: 2 }])
+    await notification.settle(stale.map((each) => tried(each, gone)))
+    expect(await endpoints.find('a', id)).toMatchObject({ disabled: undefined, failingSinceMillis: undefined })
   })
 
   test('is disabled by a failure when five days have passed since its first, not a minute before', async () => {
@@ -356,6 +425,23 @@ describe('dead letters', () => {
     expect(again).toMatchObject({ webhookId: first.id, failures: 0 })
     expect(again?.id).not.toBe(first.id)
     expect(await ofApp('a')).toMatchObject([{ state: 'open' }, { state: 'dead', lastError: 'answer_timeout' }])
+  })
+
+  test('are those whose event is gone: the others go on, and the endpoint is not blamed', async () => {
+    const { id } = await endpointOf(database, { appId: 'a' })
+    const lost = await eventsOf(database, { appId: 'a', states: ['accepted', 'batched'] })
+    const kept = await eventsOf(database, { appId: 'a', states: ['accepted'] })
+    await dropEvent(database, lost, 1)
+    const { setAsideCount, deliveries: claimed } = await notification.claim(roomy)
+    expect(claimed.map(({ event }) => event.kind === 'payment' && event.facts.intentId)).toEqual([kept.id])
+    expect(setAsideCount).toBe(2)
+    const [dead] = (await ofApp('a')).filter(({ state }) => state === 'dead')
+    expect(dead).toMatchObject({ lastError: 'event_gone', about: { intentId: lost.id, sequence: 1 } })
+    expect(await endpoints.find('a', id)).toMatchObject({ failingSinceMillis: undefined, disabled: undefined })
+    // What was put off behind it goes now.
+    expect(sequences(await claim())).toEqual([2])
+    expect(await deliveries.replay('a', dead?.id ?? '')).toBe('event_gone')
+    expect((await ofApp('a')).filter(({ state }) => state === 'open')).toHaveLength(2)
   })
 
   test('have nowhere to go once their endpoint is deleted', async () => {

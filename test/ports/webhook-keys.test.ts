@@ -3,10 +3,11 @@ import { Webhook } from 'standardwebhooks'
 import { expect, test } from 'vitest'
 import { createSecrets } from '../../adapters/crypto/secrets.ts'
 import { createWebhookKeys } from '../../adapters/crypto/webhook-keys.ts'
-import { parseSignatures, signedContent } from '../../core/protocol/webhook.ts'
+import { parseSignatures, renderTestEvent, signedContent } from '../../core/protocol/webhook.ts'
 
 const [older, newer] = [`0x${'01'.repeat(32)}`, `0x${'02'.repeat(32)}`] as const
-const message = { id: 'wd_01k9v3m3c5g7h9j1k3m5n7p9qa', timestamp: 1_790_000_000, body: '{"type":"webhook.test"}' }
+const body = renderTestEvent({ endpointId: 'we_01k9v3j8h2fq4b6m1x0c7d5e9s', appId: 'shop' }, '2026-09-21T14:13:20.000Z')
+const message = { id: 'wd_01k9v3m3c5g7h9j1k3m5n7p9qa', timestamp: 1_790_000_000, body }
 const hmac = { endpointId: 'we_1', versions: [1] }
 
 /** As a receiver checks it, with nothing of ours but the published key. */
@@ -20,7 +21,9 @@ function isSigned(publicKey: string, headers: Readonly<Record<string, string>>, 
 }
 
 test('signs id, timestamp and body in this order, with dots between', () => {
-  expect(signedContent(message)).toBe('wd_01k9v3m3c5g7h9j1k3m5n7p9qa.1790000000.{"type":"webhook.test"}')
+  expect(signedContent(message)).toBe(
+    'wd_01k9v3m3c5g7h9j1k3m5n7p9qa.1790000000.{"type":"webhook.test","timestamp":"2026-09-21T14:13:20.000Z","data":{"endpoint":"we_01k9v3j8h2fq4b6m1x0c7d5e9s","app":"shop"}}',
+  )
 })
 
 /** Source: this file; keys of 32 bytes 01. ed25519 is deterministic (RFC 8032), so the whole header is pinned. */
@@ -35,7 +38,7 @@ test('gives the same header for the same message, for ever', () => {
   expect(keys.sign({ ...message, hmac })).toMatchInlineSnapshot(`
     {
       "webhook-id": "wd_01k9v3m3c5g7h9j1k3m5n7p9qa",
-      "webhook-signature": "v1a,JF6karmS9abbi/d2jDkOGPFU/OOBPa3G2YJFt1C5zX7/24ow8YYzvd3W9NsJyf8vLUtc2VdfVmill0dOFb6JBg== v1,KH8Y2aJ74+a1RMOcEAId762ZPPUJVDQtRw/RCvZskbA=",
+      "webhook-signature": "v1a,i9tJxzy7+FmDvHxfLhvjhDerE9yHQd8BOx3KijRMKKsGjn1p0GypL5zWjSumLTegy2Zr/7MOoRi3PNrzupuQAg== v1,av0/ViaMWQa/k/W1awglJm86xtmw61XVsgwUsnqoPuo=",
       "webhook-timestamp": "1790000000",
     }
   `)
@@ -57,7 +60,7 @@ test('v1 is checked with the public standardwebhooks package', () => {
   const timestamp = Math.floor(Date.now() / 1000)
   const headers = keys.sign({ ...message, timestamp, hmac })
   const receiver = new Webhook(keys.secretOf('we_1', 1))
-  expect(receiver.verify(message.body, { ...headers })).toEqual({ type: 'webhook.test' })
+  expect(receiver.verify(message.body, { ...headers })).toMatchObject({ type: 'webhook.test' })
   expect(() => receiver.verify(`${message.body} `, { ...headers })).toThrow()
   const stranger = new Webhook(keys.secretOf('we_2', 1))
   expect(() => stranger.verify(message.body, { ...headers })).toThrow()

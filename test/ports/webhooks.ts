@@ -56,6 +56,7 @@ export async function addEvent(
 export const roomy: Parameters<Notification['claim']>[0] = {
   countMax: 100,
   failingCountMax: 100,
+  perAppMax: 100,
   perEndpointMax: 100,
   perFailingEndpointMax: 100,
   underWay: new Map(),
@@ -69,9 +70,9 @@ export const webhooksOn = (database: Database) => ({
 })
 
 export const tried = (
-  { id, endpointId, attempt }: ClaimedDelivery,
+  { id, endpointId, url, attempt }: ClaimedDelivery,
   verdict: Verdict = { outcome: 'delivered', status: 204 },
-): TriedDelivery => ({ id, endpointId, attempt, verdict })
+): TriedDelivery => ({ id, endpointId, url, attempt, verdict })
 export const refused: Verdict = {
   ...{ outcome: 'retry', afterMillis: 3_600_000, status: 500, error: 'http_500', isGone: false },
 }
@@ -86,4 +87,12 @@ export async function hurry(database: Database): Promise<void> {
   await sql`update webhook_delivery set due_at = now() - interval '1 second' where state = 'open' and claimed_at is null`.execute(
     database,
   )
+}
+
+/** Takes one event away as operators drop the day it lies in: rows alone cannot be deleted. */
+export async function dropEvent(database: Database, { id }: Pick<Candidate, 'id'>, sequence: number): Promise<void> {
+  await database.transaction().execute(async (tx) => {
+    await sql`set local session_replication_role = replica`.execute(tx)
+    await sql`delete from intent_event where intent_id = ${uuidOfOwn('pi', id)} and sequence = ${sequence}`.execute(tx)
+  })
 }

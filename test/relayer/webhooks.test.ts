@@ -71,14 +71,14 @@ describe('a webhook', () => {
     await expect.poll(() => received.length).toBe(3)
     expect(received.map(({ body }) => bodyOf(body).data.sequence)).toEqual([1, 2, 3])
     for (const { body, headers } of received) {
-      expect(bodyOf(body).data.intent).toBe(payment.id)
+      expect(bodyOf(body).data).toMatchObject({ endpoint: id, app: 'a', intent: payment.id })
       expect(headers['webhook-signature']).toMatch(/^v1a,\S+ v1,\S+$/)
       new Webhook(keys.secretOf(id, 1)).verify(body, headers as Record<string, string>)
     }
     await deliveries.test('a', id)
     await running[0]?.sendDue()
     await expect.poll(() => received.length).toBe(4)
-    expect(bodyOf(received[3]?.body ?? '')).toMatchObject({ type: 'webhook.test', data: { endpoint: id } })
+    expect(bodyOf(received[3]?.body ?? '')).toMatchObject({ type: 'webhook.test', data: { endpoint: id, app: 'a' } })
     await expect.poll(() => statesOf('a')).toEqual(['delivered', 'delivered', 'delivered', 'delivered'])
   })
 
@@ -152,6 +152,25 @@ describe('an endpoint that hangs', () => {
     await eventsOf(database, { appId: 'good', states: ['accepted'] })
     await couriers.sendDue()
     await expect.poll(() => received.length).toBe(21)
+  })
+
+  test('without failing, and many such that fill all room, give the first place they leave to one that is quick', async () => {
+    const held: (() => void)[] = []
+    const slow = await startReceiver((_, response) => held.push(() => response.end()))
+    const { url, received } = await startReceiver((_, response) => response.end())
+    for (const appId of ['s1', 's2', 's3', 's4', 's5']) {
+      await endpointOf(database, { appId, url: slow.url + appId })
+      for (let count = 0; count < 4; count++) await eventsOf(database, { appId, states: ['accepted'] })
+    }
+    // 5 × 2 wish for 8 places.
+    const couriers = couriersWith({ limits: { countMax: 8, perEndpointMax: 2 } })
+    await couriers.sendDue()
+    await expect.poll(() => slow.received.length).toBe(8)
+    await endpointOf(database, { appId: 'good', url })
+    for (let count = 0; count < 5; count++) await eventsOf(database, { appId: 'good', states: ['accepted'] })
+    held[0]?.()
+    await expect.poll(() => received.length).toBe(5)
+    for (const release of held) release()
   })
 
   test('that has failed before gets two probes, and many such leave room for those that work', async () => {
