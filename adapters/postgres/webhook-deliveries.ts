@@ -3,6 +3,7 @@ import type { Backlog, DeliveryState, WebhookDeliveries, WebhookDelivery } from 
 import { testEventType } from '../../core/protocol/webhook.ts'
 import { idOf, newId, uuidAt, uuidOf, uuidOfOwn } from './codec.ts'
 import { type Database, query } from './database.ts'
+import { hasten } from './delivery-hasten.ts'
 import { isRecent } from './delivery-span.ts'
 import { loadPaymentFacts } from './payment-facts.ts'
 
@@ -128,7 +129,14 @@ async function replay(
   const original = uuid === undefined ? undefined : await find(database, uuid, appId)
   if (original === undefined) return undefined
   const open = original.state === 'open' ? original : await findOpen(database, original)
-  if (open !== undefined) return deliveryOf(open)
+  if (open !== undefined) {
+    const { endpoint_id, intent_id, sequence } = open
+    // Those before it go first, so they are due as well.
+    const upToIt =
+      intent_id === null ? sql`d.id = ${open.id}` : sql`d.intent_id = ${intent_id} and d.sequence <= ${sequence}`
+    await hasten(database, sql`d.endpoint_id = ${endpoint_id} and ${upToIt}`)
+    return deliveryOf((await find(database, open.id, appId)) ?? open)
+  }
   if (!(await hasEvent(database, original))) return 'event_gone'
   const [row] = await query(
     database,

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { EndpointTerms, WebhookEndpoint, WebhookEndpoints } from '../../core/ports/webhook-endpoints.ts'
 import { newId, uuidOf, uuidOfOwn } from './codec.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
+import { hasten } from './delivery-hasten.ts'
 import { type EndpointRow, endpointOf } from './webhook-endpoint-row.ts'
 
 type Created = Awaited<ReturnType<WebhookEndpoints['create']>>
@@ -30,8 +31,16 @@ export function createWebhookEndpoints(database: Database): WebhookEndpoints {
           rotation_sha256 = ${hash}`,
       )
     },
-    enable: (appId, id) =>
-      alter(database, appId, id, sql`disabled_reason = null, disabled_since = null, failing_since = null`),
+    enable: async (appId, id) => {
+      const enabled = await alter(
+        database,
+        appId,
+        id,
+        sql`disabled_reason = null, disabled_since = null, failing_since = null`,
+      )
+      if (enabled !== undefined) await hasten(database, sql`d.endpoint_id = ${uuidOfOwn('we', enabled.id)}`)
+      return enabled
+    },
     disable: (appId, id) =>
       alter(
         database,

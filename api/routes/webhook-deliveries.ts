@@ -66,7 +66,7 @@ export const replayDeliveryRoute = createRoute({
   tags: ['Webhooks'],
   summary: 'Send an event again',
   description:
-    'A new delivery of the same event, due at once, with the same `webhook-id`. It may come after later ones of its payment: its `sequence` says so. One that is still open is returned as it is.',
+    'A new delivery of the same event, due at once, with the same `webhook-id`. It may come after later ones of its payment: its `sequence` says so. One that is still open becomes due at once instead.',
   request: { headers: keyHeader, params: idParams('Delivery id', example.deliveryId) },
   responses: {
     201: { description: 'On its way', content: { 'application/json': { schema: deliveryViewSchema } } },

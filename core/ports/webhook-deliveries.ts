@@ -40,7 +40,7 @@ export type WebhookDeliveries = {
   }) => Promise<readonly WebhookDelivery[]>
   /**
    * A further delivery of the same event, due now, with the same `webhook-id`. One that is still open, or an open replay
-   * of it, is returned as it is. `event_gone`: the event is no longer stored, so nothing is left to say.
+   * of it, becomes due now instead. `event_gone`: the event is no longer stored, so nothing is left to say.
    */
   readonly replay: (
     appId: string,

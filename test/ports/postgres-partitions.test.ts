@@ -388,7 +388,8 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
   ],
   [
     'a replay',
-    10,
+    // Ten of deliveries, and the days of its event and of its payment.
+    12,
     async () => {
       const [delivery] = await told()
       if (delivery === undefined) throw new Error('nothing claimed')

@@ -410,6 +410,35 @@ describe('an endpoint', () => {
   })
 })
 
+describe('what waits for a further try', () => {
+  async function waiting() {
+    const { id } = await endpointOf(database, { appId: 'a' })
+    await eventsOf(database, { appId: 'a', states: ['accepted', 'batched'] })
+    await notification.settle((await claim()).map((delivery) => tried(delivery, refused)))
+    expect(await claim()).toEqual([])
+    return id
+  }
+
+  test('is due at once, in order, when its endpoint is enabled', async () => {
+    const id = await waiting()
+    await endpoints.disable('a', id)
+    await endpoints.enable('a', id)
+    const [first, ...others] = await claim()
+    expect(first && sequences([first])).toEqual([1])
+    expect(others).toEqual([])
+  })
+
+  test('is due at once with what goes before it, when its app replays it', async () => {
+    await waiting()
+    const second = (await ofApp('a')).find(({ about }) => about?.sequence === 2)
+    await deliveries.replay('a', second?.id ?? '')
+    const first = await claim()
+    expect(sequences(first)).toEqual([1])
+    await notification.settle(first.map((delivery) => tried(delivery)))
+    expect(sequences(await claim())).toEqual([2])
+  })
+})
+
 describe('dead letters', () => {
   test('are replayed as a new delivery with the same webhook-id, once while it is open', async () => {
     await endpointOf(database, { appId: 'a' })

@@ -62,6 +62,7 @@ create index webhook_delivery_order on webhook_delivery (endpoint_id, intent_id,
 create index webhook_delivery_by_app on webhook_delivery (app_id, id);
 create index webhook_delivery_by_endpoint on webhook_delivery (endpoint_id, id);
 create index webhook_delivery_by_intent on webhook_delivery (intent_id);
+create index webhook_delivery_open on webhook_delivery (app_id, id) where state = 'open';
 create index webhook_delivery_dead on webhook_delivery (app_id, id) where state = 'dead';
 
 -- UUIDv7 made in the database, for rows that triggers write. @see RFC 9562 §5.7
