@@ -6,10 +6,13 @@ import { bytes, newId, uuidAt, uuidOfOwn } from '../../adapters/postgres/codec.t
 import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { zeroHash } from '../../core/protocol/typed-data.ts'
 import { chain } from './payments.ts'
+import { makeOlderDays } from './postgres-days.ts'
 import { freshDatabase } from './postgres-server.ts'
 import { addEvent, endpointOf, eventsOf, webhooksOn } from './webhooks.ts'
 
 const { database } = await freshDatabase()
+// Days in which the oldest of these deliveries lie, at whatever hour this runs.
+await makeOlderDays(database, 6)
 const port = createReconciliation(database)
 const key = { chainId: chain.chainId, vault: chain.vault }
 const states = ['accepted', 'batched', 'finalized']
@@ -115,7 +118,6 @@ describe('overdue', () => {
     const { appId, endpoint } = await told()
     const payment = await eventsOf(database, { appId, states: ['accepted'] })
     const id = uuidAt(Date.now() - hours * 3600_000 + 1)
-    await sql`select ensure_day_partition((now() - ${hours} * interval '1 hour')::date)`.execute(database)
     await sql`
       update webhook_delivery set id = ${id}, message_id = ${id}, state = ${state},
         created_at = now() - ${hours} * interval '1 hour'
