@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createApp } from '../../api/app.ts'
+import { limitsDefault } from '../../api/limits.ts'
 import { outageOf } from '../../api/outage.ts'
 import type { ApiPorts } from '../../api/ports.ts'
 import { configSchema } from '../../core/config.ts'
@@ -26,6 +27,7 @@ const app = createApp({
   config: { chains: [] },
   chains: new Map(),
   log,
+  limits: limitsDefault,
   webhookDeliveries: { backlog: async () => ({ openCount: 7, deadCount: 0, overdueSeconds: 1.5 }) },
   isReady: async () => ({ notReady: { database: 'it does not answer' } }),
 } as unknown as ApiPorts)
@@ -55,7 +57,7 @@ describe('the documentation', () => {
     const { chains } = configSchema.parse({ chains: [chainJson] })
     const authority = '0x90F79bf6EB2c4f870365E785982E1f101E93b906'
     const webhookKeys = { publicKeys: ['whpk_bmV3', 'whpk_b2xk'] }
-    const ports = { config: { chains }, authority, webhookKeys, chains: new Map(), log }
+    const ports = { limits: limitsDefault, config: { chains }, authority, webhookKeys, chains: new Map(), log }
     const withChain = createApp(ports as unknown as ApiPorts)
     const answer = await withChain.request('/.well-known/ice.json')
     expect(await answer.json()).toMatchObject({
@@ -85,7 +87,13 @@ describe('the documentation', () => {
     const backlog = async () => {
       throw new Error('away')
     }
-    const ports = { config: { chains: [] }, chains: new Map(), log, webhookDeliveries: { backlog } }
+    const ports = {
+      limits: limitsDefault,
+      config: { chains: [] },
+      chains: new Map(),
+      log,
+      webhookDeliveries: { backlog },
+    }
     const answer = await createApp(ports as unknown as ApiPorts).request('/metrics')
     expect(answer.status).toBe(200)
     expect(await answer.text()).toContain('ice_webhook_deliveries{state="open"} Nan')
