@@ -23,7 +23,7 @@ export default defineConfig({
       project('relayer', ['test/relayer/**/*.test.ts'], onPostgres),
       // Whole systems start and stop here, several of them in one test.
       project('life', ['test/life/**/*.test.ts'], { testTimeout: 300_000 }),
-      project('peers', ['test/peers/**/*.test.ts']),
+      project('peers', ['test/peers/**/*.test.ts'], { testTimeout: 300_000 }),
     ],
   },
 })

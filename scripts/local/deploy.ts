@@ -87,7 +87,8 @@ type Artifact = { readonly abi: Abi; readonly bytecode: Hex }
 
 /** One test account on a local chain. Its account nonces are handed out here, so calls may run side by side. */
 export function localWallet({ rpcUrl, account }: { rpcUrl: string; account: HDAccount }): LocalWallet {
-  const transport = http(rpcUrl, { retryCount: 3 })
+  // A busy machine may be slow to answer; nothing here is in a hurry.
+  const transport = http(rpcUrl, { retryCount: 3, timeout: 60_000 })
   const reader = createPublicClient({ chain: hardhat, transport, pollingInterval: 100, cacheTime: 0 })
   const writer = createWalletClient({ account, chain: hardhat, transport })
   let following: Promise<number> | undefined
