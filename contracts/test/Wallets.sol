@@ -49,6 +49,14 @@ contract OddWallet is OwnedWallet(address(1)) {
     }
 }
 
+/// @notice Says no at once, and cheaply, unless it gets all the gas a wallet may have: what a starving sender would have to
+/// find.
+contract PickyWallet is OwnedWallet(address(1)) {
+    function isValidSignature(bytes32, bytes memory) public view override returns (bytes4) {
+        return gasleft() < 99_000 ? bytes4(0xffffffff) : IERC1271.isValidSignature.selector;
+    }
+}
+
 /// @notice Burns all the gas it gets.
 contract BurningWallet is OwnedWallet(address(1)) {
     function isValidSignature(bytes32, bytes memory) public pure override returns (bytes4) {

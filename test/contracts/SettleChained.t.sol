@@ -152,6 +152,10 @@ contract SettleChainedTest is ChainedTest {
         vm.store(address(vault), slot, bytes32(word));
         vm.assertEq(_chained(payer).sequence, type(uint24).max - 1, "the slot is the account's");
         vm.assertFalse(_runTookEffect(_signRun(_run(PAYER_KEY, 2), PAYER_KEY)), "one beyond");
+        // The sequence as 24 bits would have it: a payer who signs that must not reach the head beside it.
+        SignedRun memory wrapped = _run(PAYER_KEY, 2);
+        wrapped.payments[1].sequence = 0;
+        vm.assertFalse(_runTookEffect(_signRun(wrapped, PAYER_KEY)), "wrapped");
         vm.assertTrue(_runTookEffect(_signRun(_run(PAYER_KEY, 1), PAYER_KEY)), "the last");
         vm.assertEq(_chained(payer).sequence, type(uint24).max, "sequence");
     }

@@ -15,6 +15,32 @@ import {
 import {PullParts, PullTest, SignedPermit, SignedPull} from "./base/PullTest.sol";
 import {deploy, vm} from "./base/Vm.sol";
 
+/// Gives up at once, and cheaply, unless it gets all of PULL_GAS: what a starving sender would have to find.
+contract PickyPullToken is DemoToken("Picky", "PCK", 6) {
+    function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
+        if (gasleft() < 199_500) return false;
+        return super.transferFrom(from, to, amount);
+    }
+}
+
+/// Burns all the gas it gets for one payer.
+contract BurningPullToken is DemoToken("Burning", "BRN", 6) {
+    address private burnsFor;
+
+    function setBurnsFor(address payer) external {
+        burnsFor = payer;
+    }
+
+    function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
+        if (from == burnsFor) {
+            assembly ("memory-safe") {
+                invalid()
+            }
+        }
+        return super.transferFrom(from, to, amount);
+    }
+}
+
 contract SettlePullTest is PullTest {
     function _used(uint256 nonce) private view returns (bool) {
         return settler.isNonceUsed(payer, address(token), nonce);
@@ -301,6 +327,72 @@ contract SettlePullTest is PullTest {
         if (!done) return;
         vm.assertEq(abi.decode(answer, (bytes)), hex"01", "took effect");
         vm.assertEq(token.balanceOf(payee), UNIT, "paid, not credited");
+    }
+
+    // Finding 2: the token gives up at once, and cheaply, unless it gets all of PULL_GAS. With any gas at all, the payment takes
+    // effect or the batch reverts.
+    function test_pull_getsAllItsGasOrTheBatchReverts() public {
+        _useAtHome(address(new PickyPullToken()));
+        PullParts memory b = _pullBatch(1, 0);
+        b.payout = 1;
+        b.allowances[0] = _signPull(_pull(UNIT, 1), PAYER_KEY);
+        bytes memory blob = _encode(b);
+        for (uint256 gasAmount = 210_000; gasAmount < 270_000; gasAmount += 50) {
+            vm.assertTrue(_outcome(blob, gasAmount) != 2, "starved");
+        }
+        vm.assertEq(_outcome(blob, 1_000_000), 1, "fed");
+    }
+
+    function _outcome(bytes memory blob, uint256 gasAmount) private returns (uint256) {
+        try this.attempt(blob, gasAmount) {} catch (bytes memory answer) {
+            return abi.decode(answer, (uint256));
+        }
+        return 3;
+    }
+
+    /// 0: reverted, 1: took effect, 2: did not; undone by its own revert.
+    function attempt(bytes calldata blob, uint256 gasAmount) external {
+        vm.prank(sender);
+        (bool done, bytes memory results) = address(settler).call{gas: gasAmount}(
+            abi.encodeCall(settler.settlePull, (blob))
+        );
+        uint256 answer = !done ? 0 : abi.decode(results, (bytes))[0] == 0x01 ? 1 : 2;
+        assembly ("memory-safe") {
+            mstore(0, answer)
+            revert(0, 0x20)
+        }
+    }
+
+    // Finding 2: the cap holds, and the others of the batch settle.
+    function test_succeeds_aroundAPayerForWhomTheTokenBurnsItsGas() public {
+        BurningPullToken burning = new BurningPullToken();
+        _useAtHome(address(burning));
+        address other = vm.addr(OTHER_KEY);
+        burning.mint(other, UNIT);
+        vm.prank(other);
+        burning.approve(address(settler), UNIT);
+        burning.setBurnsFor(other);
+        PullParts memory b = _pullBatch(2, 0);
+        IPullSettler.PullPayment memory p = _pull(UNIT, 1);
+        p.payer = other;
+        b.allowances[0] = _signPull(p, OTHER_KEY);
+        b.allowances[1] = _signPull(_pull(UNIT, 1), PAYER_KEY);
+        bytes memory blob = _encode(b);
+        uint256 before = gasleft();
+        vm.prank(sender);
+        vm.assertEq(settler.settlePull(blob), hex"02", "the second");
+        vm.assertLe(before - gasleft(), 600_000, "the cap holds");
+    }
+
+    // Finding 3.
+    function test_ignores_theHighTwinOfASignature() public {
+        SignedPull memory signed = _signPull(_pull(UNIT, 1), PAYER_KEY);
+        uint256 curveOrder = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+        uint256 twin = curveOrder - (uint256(signed.vs) & (type(uint256).max >> 1));
+        for (uint256 parity = 0; parity < 2; parity++) {
+            signed.vs = bytes32((twin & (type(uint256).max >> 1)) | (parity << 255));
+            vm.assertFalse(_pulled(signed), "took effect");
+        }
     }
 
     function test_reverts_whenTheGasBeforeAPullIsShort() public {

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IVault} from "../../contracts/interfaces/IVault.sol";
-import {BombWallet, BurningWallet, OddWallet, OwnedWallet} from "../../contracts/test/Wallets.sol";
+import {BombWallet, BurningWallet, OddWallet, OwnedWallet, PickyWallet} from "../../contracts/test/Wallets.sol";
 import {BatchParts, PackedReference, SignedPayment} from "./base/PackedReference.sol";
 import {VaultTest} from "./base/VaultTest.sol";
 import {vm} from "./base/Vm.sol";
@@ -195,6 +195,35 @@ contract WalletSettlementTest is VaultTest {
         if (!done) return;
         vm.assertEq(abi.decode(answer, (bytes)), hex"01", "took effect");
         vm.assertEq(token.balanceOf(payee), UNIT, "paid, not credited");
+    }
+
+    // Finding 2: with any gas at all, a wallet that signed is not taken for one that did not.
+    function test_wallet_getsAllItsGasOrTheBatchReverts() public {
+        PickyWallet picky = new PickyWallet();
+        _deposit(address(picky), 100 * UNIT);
+        bytes memory blob = _blob(_batch(0, 0), 1, _record(_walletPayment(address(picky), UNIT, 1), 0, ""));
+        for (uint256 gasAmount = 100_000; gasAmount < 160_000; gasAmount += 50) {
+            vm.assertTrue(_outcome(blob, gasAmount) != 2, "starved");
+        }
+        vm.assertEq(_outcome(blob, 1_000_000), 1, "fed");
+    }
+
+    function _outcome(bytes memory blob, uint256 gasAmount) private returns (uint256) {
+        try this.attempt(blob, gasAmount) {} catch (bytes memory answer) {
+            return abi.decode(answer, (uint256));
+        }
+        return 3;
+    }
+
+    /// 0: reverted, 1: took effect, 2: did not; undone by its own revert.
+    function attempt(bytes calldata blob, uint256 gasAmount) external {
+        vm.prank(sender);
+        (bool done, bytes memory results) = address(vault).call{gas: gasAmount}(abi.encodeCall(vault.settle, (blob)));
+        uint256 answer = !done ? 0 : abi.decode(results, (bytes))[0] == 0x01 ? 1 : 2;
+        assembly ("memory-safe") {
+            mstore(0, answer)
+            revert(0, 0x20)
+        }
     }
 
     function test_reverts_whenTheGasBeforeAWalletIsShort() public {
