@@ -1,9 +1,11 @@
 import type { Address, Hex } from 'viem'
-import { type ChainConfig, deadlineAheadSecondsMax, pauseSecondsMax, withdrawDelaySeconds } from './config.ts'
+import { type ChainConfig, deadlineAheadSecondsMax, homeOf, pauseSecondsMax, withdrawDelaySeconds } from './config.ts'
 import { domainOf, domainSeparator } from './protocol/typed-data.ts'
 
 /** What the vault on chain says of itself. */
 export type VaultFacts = {
+  /** The vault that lists relayers, tokens and acknowledgers: itself, or the pull settler's. */
+  readonly home: Address
   readonly chainId: number
   readonly domainSeparator: Hex
   readonly pauseSecondsMax: bigint
@@ -27,6 +29,7 @@ export function disagreements(config: ChainConfig, facts: VaultFacts, actors: Ac
   const separator = domainSeparator(domainOf({ chainId: config.chainId, vault: config.vault }))
   const pairs = [
     ['chain id', config.chainId, facts.chainId],
+    ['vault of the settlement contract', homeOf(config), facts.home],
     ['domain separator', separator, facts.domainSeparator],
     ['longest pause in seconds', BigInt(pauseSecondsMax), facts.pauseSecondsMax],
     ['withdraw delay in seconds', BigInt(withdrawDelaySeconds), facts.withdrawDelaySeconds],

@@ -26,7 +26,7 @@ import { createReconciliation } from '../adapters/postgres/reconciliation.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { openSigner } from '../adapters/signer/open.ts'
-import type { ChainConfig } from '../core/config.ts'
+import { type ChainConfig, contractsOf } from '../core/config.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { LaneSigner } from '../core/ports/lane-signer.ts'
 import type { Signer } from '../core/ports/signer.ts'
@@ -55,7 +55,7 @@ await migrate(database)
 
 const holder = `${hostname()}/${process.pid}/${process.hrtime.bigint()}`
 const stores = await openStores().catch(exitWith)
-const contexts = await Promise.all(config.chains.map(contextOf)).catch(exitWith)
+const contexts = await Promise.all(config.chains.flatMap(contractsOf).map(contextOf)).catch(exitWith)
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
 const queue = await createQueue({ connection, log, clock })

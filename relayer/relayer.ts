@@ -3,6 +3,7 @@ import { FencedOffError } from '../core/ports/lanes.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Queue, Wake } from '../core/ports/queue.ts'
 import { SignerRefusedError, SignerUnavailableError } from '../core/ports/signer.ts'
+import type { StageName } from '../core/stages.ts'
 import type { Upkeep } from '../core/ports/upkeep.ts'
 import { type CourierWiring, startCouriers } from './couriers.ts'
 import { startLoops } from './loops/loop.ts'
@@ -14,9 +15,12 @@ import { watch } from './loops/watch.ts'
 import { pipeline } from './pipeline.ts'
 import type { StageContext } from './stage.ts'
 
-/** Runs the pipeline until it is stopped. `contexts`: one per chain. `stop` lets what runs come to its end. */
+/** Lanes are of a chain and carry batches of all its contracts; every other stage is of one contract. */
+const perChain: ReadonlySet<StageName> = new Set(['submit'])
+
+/** Runs the pipeline until it is stopped. `contexts`: one per settlement contract, the vault of each chain first. `stop` lets what runs come to its end. */
 export async function startRelayer({
-  contexts,
+  contexts: all,
   queue,
   books,
   webhooks,
@@ -28,22 +32,26 @@ export async function startRelayer({
   webhooks: CourierWiring
   log: Log
 }): Promise<{ readonly stop: () => Promise<void> }> {
-  const byChain = new Map(contexts.map((context) => [context.config.chainId, context]))
+  const byChain = Map.groupBy(all, ({ config }) => config.chainId)
+  const chains = [...byChain.values()].flatMap(([first]) => first ?? [])
 
   const outages = outageLog(log)
   const couriers = startCouriers(webhooks)
   const worker = await queue.work(async (wake) => {
-    const context = byChain.get(wake.chainId)
-    if (context === undefined) return
-    await runStage(context, wake, queue, outages)
+    const ofChain = byChain.get(wake.chainId) ?? []
+    const contexts = perChain.has(wake.stage) ? ofChain.slice(0, 1) : ofChain
+    // All end before one may throw: what is wrong with one contract holds up no other.
+    const outcomes = await Promise.allSettled(contexts.map((context) => runStage(context, wake, queue, outages)))
+    const [failed] = outcomes.filter((outcome) => outcome.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
     // Nobody waits for it; what it does not find now, the loop finds.
     couriers.sendDue().catch((error: Error) => log.debug({ reason: error.message }, 'no round of webhooks now'))
   })
   const loops = startLoops(
     [
       sweep({ queue, chainIds: [...byChain.keys()] }),
-      ...contexts.map(({ chain, config }) => watch({ chain, config, queue })),
-      ...contexts.map(orphans),
+      ...chains.map(({ chain, config }) => watch({ chain, config, queue })),
+      ...chains.map(orphans),
       notify(couriers),
       upkeep({ books, notification: webhooks.notification }),
     ],

@@ -1,31 +1,33 @@
 import type { Address, Hex } from 'viem'
 import type { SignedCancel, SignedPayment } from '../protocol/packed.ts'
+import type { Mode, Taking } from '../protocol/taking.ts'
 import type { AuditHead } from './audit.ts'
 
-/** Payments and cancels that wait for a transaction, per token of a vault. */
-export type Waiting = {
-  readonly token: Address
+/** Payments and cancels that wait for a transaction, per token and mode of a vault. */
+export type Waiting = BatchKind & {
   readonly paymentCount: number
   readonly cancelCount: number
   /** Since the first of them was accepted or, once refused, is due again. */
   readonly oldestAgeMillis: number
 }
-export type WaitingPayment = SignedPayment & { readonly id: string }
+/** What one batch has in common. */
+export type BatchKind = { readonly token: Address; readonly mode: Mode }
+export type WaitingPayment = SignedPayment & { readonly id: string; readonly taking: Taking }
 /** `id`: the payment that it cancels. */
 export type WaitingCancel = SignedCancel & { readonly id: string }
 
-export type NewBatch = {
+export type NewBatch = BatchKind & {
   readonly id: string
   readonly chainId: number
   readonly vault: Address
-  readonly token: Address
   readonly anchor: Hex
   /** What the anchor commits to. */
   readonly opening: AuditHead
   readonly payload: Hex
   readonly gasLimit: bigint
+  /** `bit`: of the payment's record in the results; all payments of a chained run share one. */
+  readonly payments: readonly { readonly id: string; readonly bit: number }[]
   /** In the order of the records in the payload. */
-  readonly paymentIds: readonly string[]
   readonly cancelIds: readonly string[]
 }
 
@@ -40,7 +42,7 @@ export type Batching = {
   readonly payments: (
     chainId: number,
     vault: Address,
-    token: Address,
+    kind: BatchKind,
     countMax: number,
   ) => Promise<readonly WaitingPayment[]>
   readonly cancels: (

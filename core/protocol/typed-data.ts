@@ -131,7 +131,7 @@ export type Payment = {
 export type ChainedPayment = Omit<Payment, 'nonce'> & { readonly sequence: bigint; readonly previous: Hex }
 export type PullPayment = Payment
 export type DepositAuthorization = Pick<Payment, 'payer' | 'token'> & {
-  readonly mode: keyof typeof modes
+  readonly mode: keyof typeof depositModes
   readonly relayerId: number
   readonly salt: Hex
 }
@@ -153,7 +153,7 @@ export type AcknowledgementKey = {
 }
 
 /** Which account of a payer and token a deposit is for. */
-export const modes = { independent: 0, chained: 1 } as const
+export const depositModes = { independent: 0, chained: 1 } as const
 
 /** 0: may still fail and be corrected. 1: backed by finalized money in the vault; enforceable on chain after `settleBy`. */
 export const guarantees = { optimistic: 0, collateralised: 1 } as const
@@ -189,7 +189,8 @@ const typeHashes = {
   AcknowledgementKey: typeHash('AcknowledgementKey'),
 }
 
-export function domainSeparator(domain: Domain): Hex {
+/** Of a settlement contract's domain, or a token's own. */
+export function domainSeparator(domain: Omit<Domain, 'name' | 'version'> & Record<'name' | 'version', string>): Hex {
   return hashDomain({
     domain: { ...domain, chainId: BigInt(domain.chainId) },
     types: {
@@ -240,7 +241,7 @@ export function depositNonce(d: DepositAuthorization): Hex {
       typeHashes.DepositAuthorization,
       d.payer,
       d.token,
-      modes[d.mode],
+      depositModes[d.mode],
       d.relayerId,
       d.salt,
     ]),
