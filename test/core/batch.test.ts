@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchLimits, batchSteps, decideClose, paymentCountThatFits } from '../../core/batch.ts'
-import { cancelBytes, headerBytes, payeeBytes, paymentBytes } from '../../core/protocol/packed.ts'
+import { cancelBytes, payeeBytes, paymentBytes } from '../../core/protocol/packed.ts'
+import { pullHeaderBytes } from '../../core/protocol/packed-pull.ts'
 
 const limits: BatchLimits = { paymentCountMax: 500, bytesMax: 120_000, gasMax: 14_000_000n, ageMillisMax: 1_000 }
 const decide = (changes: Partial<Omit<Parameters<typeof decideClose>[0], 'limits'>>) =>
@@ -25,8 +26,8 @@ describe('closing', () => {
 })
 
 describe('what fits', () => {
-  test('as many records as fit the bytes, each payment with a payee of its own', () => {
-    const room = headerBytes + 3 * (paymentBytes + payeeBytes)
+  test('as many records as fit the bytes behind the longest header, each payment with a payee of its own', () => {
+    const room = pullHeaderBytes + 3 * (paymentBytes + payeeBytes)
     expect(paymentCountThatFits({ ...limits, bytesMax: room })).toBe(3)
     expect(paymentCountThatFits({ ...limits, bytesMax: room - 1 })).toBe(2)
   })
@@ -39,7 +40,7 @@ describe('what fits', () => {
         (bytesMax, mix) => {
           const count = paymentCountThatFits({ ...limits, paymentCountMax: 2_000, bytesMax })
           const payments = Math.round(count * mix)
-          const bytes = headerBytes + payments * (paymentBytes + payeeBytes) + (count - payments) * cancelBytes
+          const bytes = pullHeaderBytes + payments * (paymentBytes + payeeBytes) + (count - payments) * cancelBytes
           expect(bytes).toBeLessThanOrEqual(bytesMax)
         },
       ),

@@ -75,6 +75,7 @@ describe('the configuration', () => {
 
 describe('configuration and chain', () => {
   const facts = {
+    home: vault,
     chainId: chain.chainId,
     domainSeparator: domainSeparator(domainOf(chain)),
     pauseSecondsMax: 7_200n,
@@ -92,6 +93,7 @@ describe('configuration and chain', () => {
 
   test.each([
     ['chain id', { chainId: 1 }],
+    ['vault of the settlement contract', { home: addressOf(0xfb) }],
     ['domain separator', { domainSeparator: domainSeparator(domainOf({ ...chain, vault: addressOf(0xfb) })) }],
     ['longest pause', { pauseSecondsMax: 7_201n }],
     ['withdraw delay', { withdrawDelaySeconds: 86_399n }],

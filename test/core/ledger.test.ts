@@ -5,6 +5,7 @@ import { addressOf } from './payments.ts'
 
 const payer = addressOf(1)
 const payee = addressOf(2)
+const mode = 'independent' as const
 
 /** Balances after the entries of these kinds, debits positive. */
 function balances(entries: readonly LedgerEntry[]): Record<string, bigint> {
@@ -18,7 +19,7 @@ function balances(entries: readonly LedgerEntry[]): Record<string, bigint> {
 test('every entry sums to zero', () => {
   fc.assert(
     fc.property(fc.bigInt(0n, 2n ** 256n - 1n), (amount) => {
-      const moved = { payer, payee, amount }
+      const moved = { payer, payee, amount, mode }
       for (const { postings } of [
         pending(moved),
         posted(moved),
@@ -35,21 +36,21 @@ test('every entry sums to zero', () => {
 })
 
 test('a voided entry undoes its pending one to the last unit', () => {
-  const moved = { payer, payee, amount: 7n }
+  const moved = { payer, payee, amount: 7n, mode }
   expect(Object.values(balances([pending(moved), voided(moved)]))).toEqual([0n, 0n])
 })
 
 test('after deposit, payment and payout the vault holds and owes what is left', () => {
   const entries = [
-    deposit({ payer, amount: 100n }),
-    posted({ payer, payee, amount: 30n }),
+    deposit({ payer, amount: 100n, mode }),
+    posted({ payer, payee, amount: 30n, mode }),
     payout({ payee, amount: 30n }),
   ]
   expect(balances(entries)).toEqual({ vault: 70n, [`payer:${payer}`]: -70n, [`payee:${payee}`]: 0n })
 })
 
 test('a payment that the payee has not received stays owed to the payee', () => {
-  expect(balances([deposit({ payer, amount: 100n }), posted({ payer, payee, amount: 30n })])).toEqual({
+  expect(balances([deposit({ payer, amount: 100n, mode }), posted({ payer, payee, amount: 30n, mode })])).toEqual({
     vault: 100n,
     [`payer:${payer}`]: -70n,
     [`payee:${payee}`]: -30n,
@@ -57,6 +58,6 @@ test('a payment that the payee has not received stays owed to the payee', () => 
 })
 
 test('a withdrawal takes back what was deposited', () => {
-  const entries = [deposit({ payer, amount: 100n }), withdrawal({ payer, amount: 100n })]
+  const entries = [deposit({ payer, amount: 100n, mode }), withdrawal({ payer, amount: 100n, mode })]
   expect(Object.values(balances(entries))).toEqual([0n, 0n])
 })

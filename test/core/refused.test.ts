@@ -4,7 +4,13 @@ import { whyRefused } from '../../core/refused.ts'
 import { account, payment } from './payments.ts'
 
 const why = (changes: Partial<AccountState> = {}, blockSeconds = payment.deadline, nonce = 5n) =>
-  whyRefused({ payment: { ...payment, nonce }, account: { ...account, ...changes }, relayerId: 1, blockSeconds })
+  whyRefused({
+    payment: { ...payment, nonce },
+    taking: { mode: 'independent' },
+    account: { ...account, ...changes },
+    relayerId: 1,
+    blockSeconds,
+  })
 
 test('a sound record that the vault refuses all the same is just that', () => {
   expect(why()).toBe('record_refused')

@@ -1,11 +1,13 @@
 import { zeroAddress } from 'viem'
 import { describe, expect, test } from 'vitest'
+import type { Taking } from '../../core/protocol/taking.ts'
 import type { Payment } from '../../core/protocol/typed-data.ts'
 import { screen } from '../../core/screen.ts'
 import { addressOf, chain, dollar, longDollar, now, payer, payment, vault } from './payments.ts'
 
-const screened = (changes: Partial<Payment> = {}, contract = vault) =>
-  screen({ chain, contract, payment: { ...payment, ...changes }, nowSeconds: now })
+const independent: Taking = { mode: 'independent' }
+const screened = (changes: Partial<Payment> = {}, contract = vault, taking = independent) =>
+  screen({ chain, contract, payment: { ...payment, ...changes }, taking, nowSeconds: now })
 
 const codeOf = (changes: Partial<Payment>, contract = vault): string => {
   const outcome = screened(changes, contract)
