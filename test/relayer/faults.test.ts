@@ -30,12 +30,7 @@ async function nodeThatForgets(isSilent: () => boolean): Promise<Chain> {
   servers.push(server)
   await new Promise((resolve) => server.once('listening', resolve))
   const rpcUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return connectChain({
-    chainId: world.node.chainId,
-    rpcUrls: [rpcUrl],
-    vault: world.config.vault,
-    log: world.context.log,
-  })
+  return connectChain({ ...world.config, rpcUrls: [rpcUrl], log: world.context.log })
 }
 const withChain = (change: Partial<Chain>): StageContext => ({
   ...world.context,

@@ -33,21 +33,19 @@ import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createLanes } from '../../adapters/postgres/lanes.ts'
 import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
+import { tokenDomainOf } from '../../api/chains.ts'
+import { signablePayment } from '../../api/schemas/typed-data.ts'
 import type { Candidate } from '../../core/admit.ts'
-import { type ChainConfig, configSchema, findToken } from '../../core/config.ts'
+import { type ChainConfig, configSchema, contractsOf, findToken } from '../../core/config.ts'
 import type { IntentState } from '../../core/intent.ts'
 import { type ArchiveStore, StoreUnavailableError } from '../../core/ports/archive-store.ts'
 import type { Clock } from '../../core/ports/clock.ts'
+import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
 import { parseSignature } from '../../core/protocol/signature.ts'
-import {
-  domainOf,
-  domainSeparator,
-  type Payment,
-  paymentDigest,
-  types,
-  zeroOrderRef,
-} from '../../core/protocol/typed-data.ts'
+import { intentDigest, type Mode, type Taking } from '../../core/protocol/taking.ts'
+import { domainOf, domainSeparator, type Payment, zeroOrderRef } from '../../core/protocol/typed-data.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
+import { pack } from '../../relayer/draft.ts'
 import { pipeline } from '../../relayer/pipeline.ts'
 import type { StageContext } from '../../relayer/stage.ts'
 import type { LocalArweave } from '../../scripts/embedded/arweave.ts'
@@ -66,9 +64,12 @@ const depth = 2
  */
 export async function createWorld({
   lane = {},
+  isPull = false,
   archives,
 }: {
   lane?: object
+  /** The stages work for the pull settler instead of the vault. */
+  isPull?: boolean
   /** A local Arweave to archive on; without one its stage cannot run. */
   archives?: { readonly arweave: LocalArweave }
 } = {}) {
@@ -83,10 +84,11 @@ export async function createWorld({
 
   const [token] = deployment.tokens
   if (token === undefined) throw new Error('no token')
-  const [config] = configSchema.parse({
+  const [chainConfig] = configSchema.parse({
     chains: [
       {
         ...{ chainId: node.chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault: deployment.vault },
+        pullSettler: deployment.pullSettler,
         ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
         tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
@@ -95,14 +97,15 @@ export async function createWorld({
       },
     ],
   }).chains as readonly ChainConfig[]
-  if (config === undefined) throw new Error('no chain')
+  if (chainConfig === undefined) throw new Error('no chain')
+  const config = contractsOf(chainConfig)[isPull ? 1 : 0] ?? chainConfig
 
   const { database } = await freshDatabase()
   const clock: Clock = { nowMillis: () => Date.now() }
   const log = { debug: silent, info: silent, warn: silent, error: silent }
   const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
   const acknowledger = await createAcknowledger({
-    authorities: new Map([[config.chainId, { authority, relayerId: config.relayerId, vault: config.vault }]]),
+    authorities: new Map([[config.chainId, { authority, relayerId: config.relayerId, vault: deployment.vault }]]),
     newKey: () => localSigner(generatePrivateKey()),
     clock,
     log,
@@ -113,7 +116,7 @@ export async function createWorld({
   const intake = createIntake({ database, acknowledger, newId })
   const context: StageContext = {
     config,
-    chain: connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault: config.vault, log }),
+    chain: connectChain({ ...config, log }),
     signers: localAccounts.lanes.slice(0, 1).map((account) => {
       const signer = localSigner(privateKeyOf(account))
       return {
@@ -171,8 +174,8 @@ export async function createWorld({
       encodeFunctionData({ abi: vaultAbi, functionName, args } as Parameters<typeof encodeFunctionData>[0]),
     )
 
-  /** A fresh wallet with `deposit` in the vault, final and in the books. */
-  const payerWith = async (deposit: bigint): Promise<PrivateKeyAccount> => {
+  /** A fresh wallet with `deposit` in the vault, or allowed to the pull settler, final and in the books. */
+  const payerWith = async (deposit: bigint, mode: Mode = 'independent'): Promise<PrivateKeyAccount> => {
     const account = privateKeyToAccount(generatePrivateKey())
     await client.setBalance({ address: account.address, value: 10n ** 18n })
     const erc20 = parseAbi([
@@ -191,25 +194,30 @@ export async function createWorld({
       encodeFunctionData({ abi: erc20, functionName: 'approve', args: [config.vault, deposit] }),
     )
     await mine()
-    await onVault(account, 'deposit', [token.address, deposit, config.relayerId])
+    const depositing = { independent: 'deposit', chained: 'depositChained', pull: undefined }[mode]
+    if (depositing !== undefined) await onVault(account, depositing, [token.address, deposit, config.relayerId])
     await settleDown()
-    await introduce(account.address)
+    await introduce(account.address, mode)
     return account
   }
-  const introduce = async (payer: Address): Promise<void> => {
+  const introduce = async (payer: Address, mode: Mode): Promise<void> => {
     const view = await accounts.view(config.chainId, config.vault)
     if (view === undefined) throw new Error('the chain has not been seen')
-    const [state] = await context.chain.accounts(token.address, [payer], view.finalizedHash)
+    const [state] = await context.chain.accounts({ mode, token: token.address }, [payer], view.finalizedHash)
     if (state === undefined) throw new Error('no account')
     await accounts.introduce(
-      { chainId: config.chainId, vault: config.vault, payer, token: token.address },
+      { chainId: config.chainId, vault: config.vault, payer, token: token.address, mode },
       state,
       view.finalizedNumber,
     )
   }
 
   const separator = domainSeparator(domainOf(config))
-  const sign = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}) => {
+  const sign = async (
+    payer: PrivateKeyAccount,
+    fields: Partial<Payment> = {},
+    taking: Taking = { mode: 'independent' },
+  ) => {
     const payment: Payment = {
       payer: payer.address,
       payee: localAccounts.merchants[0]?.address ?? config.vault,
@@ -220,16 +228,18 @@ export async function createWorld({
       orderRef: zeroOrderRef,
       ...fields,
     }
-    const signature = await payer.signTypedData({
-      domain: domainOf(config),
-      types,
-      primaryType: 'Payment',
-      message: payment,
-    })
-    return { payment, signature, digest: paymentDigest(separator, payment) }
+    const listed = findToken(config, token.address)
+    if (listed === undefined) throw new Error('the token is not listed')
+    const { digest } = signablePayment(domainOf(config), payment, taking, tokenDomainOf(config, listed))
+    const signature = await payer.sign({ hash: digest })
+    return { payment, taking, signature, digest: intentDigest(separator, payment, taking) }
   }
-  const candidateOf = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}): Promise<Candidate> => {
-    const { payment, signature, digest } = await sign(payer, fields)
+  const candidateOf = async (
+    payer: PrivateKeyAccount,
+    fields: Partial<Payment> = {},
+    how: Taking = { mode: 'independent' },
+  ): Promise<Candidate> => {
+    const { payment, taking, signature, digest } = await sign(payer, fields, how)
     const parsed = parseSignature(signature)
     const listed = findToken(config, token.address)
     if (parsed.outcome !== 'ok' || listed === undefined) throw new Error('a test signs well')
@@ -239,14 +249,15 @@ export async function createWorld({
       chain: config,
       token: listed,
       payment,
+      taking,
       digest,
       signature: parsed.compact,
       orderId: undefined,
     }
   }
   /** Signs and admits a payment; throws unless it was taken. Returns what accept answered, too. */
-  const pay = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}) => {
-    const candidate = await candidateOf(payer, fields)
+  const pay = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}, taking?: Taking) => {
+    const candidate = await candidateOf(payer, fields, taking)
     const [admitted] = await intake.admit([candidate], Math.floor(clock.nowMillis() / 1000))
     if (admitted === undefined || admitted.outcome === 'refused' || admitted.outcome === 'known') {
       throw new Error(`not taken: ${JSON.stringify(admitted)}`)
@@ -254,17 +265,29 @@ export async function createWorld({
     return { id: candidate.id, candidate, admitted }
   }
 
+  /** By another sender of the same relayer, past our books; in the next block. */
+  const settleDirectly = async (candidates: readonly Candidate[]): Promise<void> => {
+    const [first] = candidates
+    const other = localAccounts.lanes[1]
+    if (first === undefined || other === undefined) throw new Error('no payment or no second lane')
+    const payments = candidates.map(({ id, payment, taking, signature }) => ({ id, ...payment, taking, signature }))
+    const { mode } = first.taking
+    const anchor: Hex = `0x${'00'.repeat(32)}`
+    const { payload } = pack({ token: token.address, mode, anchor, payments, cancels: [] }, first.token.scale)
+    await send(other, config.vault, settleCalldata(payload))
+  }
+
   return {
     ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock },
-    ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault },
+    ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault, settleDirectly },
     /** Two payments on their way in one batch that the node holds, not mined. */
     submitted: async (payer: PrivateKeyAccount) => {
       const payments = [await pay(payer, { nonce: 0n }), await pay(payer, { nonce: 1n })]
       await run('batch', 'submit')
       return payments.map(({ id }) => id)
     },
-    accountOf: (payer: Address) =>
-      accounts.find({ chainId: config.chainId, vault: config.vault, payer, token: token.address }),
+    accountOf: (payer: Address, mode: Mode = 'independent') =>
+      accounts.find({ chainId: config.chainId, vault: config.vault, payer, token: token.address, mode }),
     onChain: async (payer: Address) =>
       client.readContract({
         address: config.vault,
@@ -272,6 +295,17 @@ export async function createWorld({
         functionName: 'accountOf',
         args: [payer, token.address],
       }),
+    /** Reconciles what is final. What was compared, and what was found. */
+    reconciled: async () => {
+      await run('record', 'reconcile')
+      const breaks = await sql`select kind, subject, expected, actual from reconciliation_break`.execute(database)
+      const last = await sql<{ to: number; settled: number }>`
+        select max(to_block) as to, sum((totals->0->'chain'->>'settledCount')::int) as settled from reconciliation`.execute(
+        database,
+      )
+      const [found] = last.rows
+      return { breaks: breaks.rows, settledCount: Number(found?.settled ?? 0) }
+    },
     batches: async () => {
       const found = await sql<{
         id: string

@@ -1,0 +1,79 @@
+import { encodeFunctionData, erc20Abi, type PrivateKeyAccount, parseAbi } from 'viem'
+import { describe, expect, test } from 'vitest'
+import { localAccounts } from '../../scripts/local/accounts.ts'
+import { createWorld } from './world.ts'
+
+const world = await createWorld({ isPull: true })
+const merchant = localAccounts.merchants[0]?.address ?? '0x'
+const byAllowance = { mode: 'pull', means: 'allowance' } as const
+const byAuthorization = { mode: 'pull', means: 'authorization' } as const
+
+const walletOf = (payer: PrivateKeyAccount) =>
+  world.client.readContract({
+    address: world.token.address,
+    abi: erc20Abi,
+    functionName: 'balanceOf',
+    args: [payer.address],
+  })
+
+describe('pulls out of wallets', () => {
+  test('payments by allowance and by authorization share a batch; chain, books and ledger agree', async () => {
+    const allowing = await world.payerWith(5_000_000n, 'pull')
+    const authorizing = await world.payerWith(5_000_000n, 'pull')
+    const paid = await world.pay(allowing, { amount: 1_000_001n }, byAllowance)
+    const signed = await world.pay(authorizing, { amount: 2_000_002n }, byAuthorization)
+    const more = await world.pay(allowing, { nonce: 1n, amount: 30n }, byAllowance)
+    expect(paid.admitted).toMatchObject({ outcome: 'accepted', acknowledgement: { guarantee: 'optimistic' } })
+
+    await world.run('batch', 'submit')
+    expect(await world.batches()).toMatchObject([{ payment_count: 3 }])
+    await world.mine()
+    await world.run('confirm')
+    expect(await world.stateOf(signed.id)).toBe('included')
+    await world.settleDown()
+    for (const { id } of [paid, signed, more]) expect(await world.stateOf(id)).toBe('finalized')
+
+    expect(await walletOf(allowing)).toBe(5_000_000n - 1_000_031n)
+    expect(await world.accountOf(allowing.address, 'pull')).toMatchObject({
+      reserved: 0n,
+      openNonces: [],
+      state: { balance: 5_000_000n - 1_000_031n, allowance: 5_000_000n - 1_000_031n, topNonce: 1n },
+    })
+    const ledger = await world.ledger()
+    expect(ledger.get(`payer:${allowing.address}`)).toBe(0n)
+    expect(ledger.get(`payee:${merchant}`)).toBe(0n)
+    expect(ledger.get('vault')).toBe(0n)
+    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: 3 })
+  })
+
+  test('a wallet that was emptied meanwhile fails alone, and only when its signature is dead', async () => {
+    const good = await world.payerWith(1_000_000n, 'pull')
+    const gone = await world.payerWith(1_000_000n, 'pull')
+    const deadline = BigInt(Math.floor(world.clock.nowMillis() / 1000) + 100)
+    const [paid, unpaid] = [await world.pay(good, {}, byAllowance), await world.pay(gone, { deadline }, byAllowance)]
+    const transfer = parseAbi(['function transfer(address to, uint256 amount)'])
+    const data = encodeFunctionData({ abi: transfer, functionName: 'transfer', args: [merchant, 1_000_000n] })
+    await world.send(gone, world.token.address, data)
+    await world.mine()
+
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    expect(await world.stateOf(paid.id)).toBe('finalized')
+    expect(await world.stateOf(unpaid.id)).toBe('accepted')
+    await world.client.increaseTime({ seconds: 101 })
+    await world.settleDown()
+    expect(await world.stateOf(unpaid.id)).toBe('failed')
+    expect(await world.accountOf(gone.address, 'pull')).toMatchObject({ reserved: 0n, openNonces: [] })
+  })
+
+  test('a batch of our id that these books did not send is told apart by its calldata', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const paid = await world.pay(payer, { amount: 7n }, byAllowance)
+    const foreign = await world.candidateOf(payer, { nonce: 1n, amount: 5n }, byAuthorization)
+    await world.settleDirectly([paid.candidate, foreign])
+    await world.settleDown()
+    expect(await world.stateOf(paid.id)).toBe('finalized')
+    expect(await walletOf(payer)).toBe(1_000_000n - 12n)
+    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: 6 })
+  })
+})
