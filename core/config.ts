@@ -137,6 +137,11 @@ export function contractsOf(chain: ChainConfig): readonly ChainConfig[] {
   return chain.pullSettler === undefined ? [chain] : [chain, { ...chain, vault: chain.pullSettler, home: chain.vault }]
 }
 
+/** The EIP-712 domain of a token that takes authorizations. */
+export function tokenDomainOf({ chainId }: Pick<ChainConfig, 'chainId'>, { address, authorization }: TokenConfig) {
+  return authorization === undefined ? undefined : { ...authorization, chainId, verifyingContract: address }
+}
+
 /** Names a contract of a chain. */
 export function contractKey({ chainId, vault }: Pick<ChainConfig, 'chainId' | 'vault'>): string {
   return `${chainId}:${vault}`

@@ -96,6 +96,8 @@ export type Chain = {
   /** What the vault on chain says of itself, to compare with the configuration at start. */
   readonly vaultFacts: (about: {
     readonly tokens: readonly Address[]
+    /** Of the tokens, those whose own EIP-712 domain is asked for. */
+    readonly authorizing: readonly Address[]
     readonly senders: readonly Address[]
     readonly relayerId: number
   }) => Promise<VaultFacts>
