@@ -28,9 +28,12 @@ export type VaultFacts = {
   readonly tokenSeparators: readonly Hex[]
 }
 
-/** Domains of the tokens whose authorizations this contract takes. */
+/** Domains of the tokens whose authorizations and permits this contract takes. */
 function tokenDomains(config: ChainConfig) {
-  return isPullSettler(config) ? config.tokens.flatMap((token) => tokenDomainOf(config, token) ?? []) : []
+  if (!isPullSettler(config)) return []
+  return (['authorization', 'permit'] as const).flatMap((of) =>
+    config.tokens.flatMap((token) => tokenDomainOf(config, token, of) ?? []),
+  )
 }
 
 /** What to ask of a contract so that its facts can be compared with its configuration. */

@@ -9,6 +9,7 @@ import type {
   WaitingCancel,
   WaitingPayment,
 } from '../../core/ports/batching.ts'
+import type { SignedPermit } from '../../core/protocol/packed-pull.ts'
 import type { Mode } from '../../core/protocol/taking.ts'
 import { addressOf, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { type Database, inTransaction, query } from './database.ts'
@@ -105,12 +106,32 @@ async function payments(
         ${mode === 'chained' ? sql`and i.payer not in (${onTheirWay(chainId, vault, token)})` : sql``}
       order by i.retry_at, i.id limit ${countMax}`,
   )
+  const permits = mode === 'pull' ? await permitsOf(database, found) : undefined
   return found.map((row) => ({
     id: idOf('pi', row.id),
     ...paymentOf(row),
     taking: takingOf(row),
     signature: hexOf(row.signature),
+    permit: permits?.get(row.id),
   }))
+}
+
+/** By the ids that rows hold. */
+async function permitsOf(database: Database, rows: readonly IntentRow[]): Promise<ReadonlyMap<string, SignedPermit>> {
+  const owners = new Map(rows.map(({ id, payer }) => [id, addressOf(payer)]))
+  const found = await query(
+    database,
+    sql<{ intent_id: string; value: string; deadline: string; signature: Buffer }>`
+      select * from pull_permit where intent_id = any(${[...owners.keys()]}::uuid[])`,
+  )
+  return new Map(
+    found.flatMap(({ intent_id, value, deadline, signature }): readonly [string, SignedPermit][] => {
+      const owner = owners.get(intent_id)
+      if (owner === undefined) return []
+      const permit = { owner, value: BigInt(value), deadline: BigInt(deadline), signature: hexOf(signature) }
+      return [[intent_id, permit]]
+    }),
+  )
 }
 
 /** Payers with a run in a batch that is not included: what follows cannot settle before it, and would only crowd out others. */

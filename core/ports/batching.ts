@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { SignedCancel, SignedPayment } from '../protocol/packed.ts'
+import type { SignedPermit } from '../protocol/packed-pull.ts'
 import type { Mode, Taking } from '../protocol/taking.ts'
 import type { AuditHead } from './audit.ts'
 
@@ -12,7 +13,11 @@ export type Waiting = BatchKind & {
 }
 /** What one batch has in common. */
 export type BatchKind = { readonly token: Address; readonly mode: Mode }
-export type WaitingPayment = SignedPayment & { readonly id: string; readonly taking: Taking }
+export type WaitingPayment = SignedPayment & {
+  readonly id: string
+  readonly taking: Taking
+  readonly permit?: SignedPermit | undefined
+}
 /** `id`: the payment that it cancels. */
 export type WaitingCancel = SignedCancel & { readonly id: string }
 

@@ -30,8 +30,8 @@ export type LocalToken = {
   readonly symbol: string
   readonly decimals: number /** Decimal string. */
   readonly scale: string
-  /** Its EIP-712 domain: it takes authorizations. Undefined as above. */
-  readonly authorization: { readonly name: string; readonly version: string } | undefined
+  /** Its EIP-712 domain: it takes authorizations and permits. Undefined as above. */
+  readonly domain: { readonly name: string; readonly version: string } | undefined
 }
 
 const relayerId = 1
@@ -75,7 +75,7 @@ export async function deploy({ rpcUrl, chainId }: { rpcUrl: string; chainId: num
       symbol,
       decimals,
       scale: `${scale}`,
-      authorization: { name, version: '1' },
+      domain: { name, version: '1' },
     })),
   }
 }

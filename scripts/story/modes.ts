@@ -13,6 +13,12 @@ import type { StepLines } from './terminal.ts'
 type Prepared = {
   readonly intent: { readonly mode: string; readonly means?: string }
   readonly typedData: Parameters<typeof hashTypedData>[0]
+  readonly permit: {
+    readonly value: string
+    readonly nonce: string
+    readonly deadline: string
+    readonly typedData: Parameters<typeof hashTypedData>[0]
+  } | null
 }
 
 /** Payments that take their money otherwise than most: what they are, and what must be true in the end. */
@@ -24,15 +30,15 @@ export type OtherPayments = {
 const runLength = 10
 
 /**
- * One wallet keeps a chained account and pays ten times in a row; two wallets have nothing in the vault: one allows the pull
- * settler to take the amount, the other authorizes just this payment and needs no gas at all.
+ * One wallet keeps a chained account and pays ten times in a row; three wallets have nothing in the vault: one approves the pull
+ * settler beforehand, one signs a permit along with the payment, one authorizes just this payment. The last two need no gas at all.
  */
 export async function payOtherWays(scene: Scene, lines: StepLines): Promise<OtherPayments> {
   const { system, token, show } = scene
   const { vault, pullSettler, relayerId, chainId } = system.deployment
-  const [chainer, allower, authorizer] = localAccounts.payers
+  const [chainer, allower, permitter, authorizer] = localAccounts.payers
   const payee = localAccounts.merchants[0]?.address
-  if (chainer === undefined || allower === undefined || authorizer === undefined || payee === undefined)
+  if (!chainer || !allower || !permitter || !authorizer || payee === undefined)
     throw new Error('the story has too few wallets')
   if (pullSettler === undefined) throw new Error('this chain is older than the pull settler: start with a fresh --data')
   const cent = 10n ** BigInt(token.decimals - 2)
@@ -42,6 +48,7 @@ export async function payOtherWays(scene: Scene, lines: StepLines): Promise<Othe
   await Promise.all([
     fund(scene, chainer, coffee * 100n, vault, [vault, 'depositChained', [token.address, coffee * 100n, relayerId]]),
     fund(scene, allower, order, pullSettler),
+    fund(scene, permitter, order),
     fund(scene, authorizer, order),
   ])
   while ((await chainedInBooks(scene, chainer.address, chainId)) !== before + coffee * 100n) {
@@ -54,23 +61,24 @@ export async function payOtherWays(scene: Scene, lines: StepLines): Promise<Othe
   for (let index = 0; index < runLength; index++) chained.push(await pay(chainer, coffee, { mode: 'chained' }))
   const pulled = [
     await pay(allower, order, { mode: 'pull', means: 'allowance' }),
+    await pay(permitter, order, { mode: 'pull', means: 'allowance' }),
     await pay(authorizer, order, { mode: 'pull', means: 'authorization' }),
   ]
   lines.tell(
     `one wallet pays ${show(coffee)} ${runLength} times out of its chained account, each payment continuing the last`,
   )
   lines.tell(
-    `two wallets without a deposit pay ${show(order)}: one by allowance, one by authorization, who needs no gas at all`,
+    `three wallets without a deposit pay ${show(order)} each: by an allowance, by a permit and by an authorization; the last two need no gas at all`,
   )
 
-  const wallets = await Promise.all([allower, authorizer].map(({ address }) => tokenBalance(scene, address)))
+  const wallets = await Promise.all([allower, permitter, authorizer].map(({ address }) => tokenBalance(scene, address)))
   return {
     payments: [...chained, ...pulled],
     check: async ({ tell }, batches) => {
       const left = await chainedBalance(scene, chainer.address)
       const expected = before + coffee * 100n - coffee * BigInt(runLength)
       if (left !== expected) throw new Error(`the chained account has ${left} on chain, ${expected} expected`)
-      const now = await Promise.all([allower, authorizer].map(({ address }) => tokenBalance(scene, address)))
+      const now = await Promise.all([allower, permitter, authorizer].map(({ address }) => tokenBalance(scene, address)))
       for (const [index, balance] of now.entries()) {
         const wanted = (wallets[index] ?? 0n) - order
         if (balance !== wanted) throw new Error(`a wallet that was pulled from has ${balance}, ${wanted} expected`)
@@ -91,10 +99,19 @@ async function payOne(
 ): Promise<Acknowledged> {
   const { chainId } = system.deployment
   const terms = { chainId, payer: payer.address, payee, token: token.address, amount: `${amount}` }
-  const { intent, typedData } = bodyOf(await wallet.post<Prepared>('/v1/intents/prepare', { ...terms, ...how }))
+  const prepared = bodyOf(await wallet.post<Prepared>('/v1/intents/prepare', { ...terms, ...how }))
+  const { intent, typedData } = prepared
   const signature = await payer.signTypedData(typedData)
-  const { id } = bodyOf(await wallet.post<{ id: string }>('/v1/intents', { intent, signature }))
+  const permit = await signPermit(payer, prepared)
+  const { id } = bodyOf(await wallet.post<{ id: string }>('/v1/intents', { intent, signature, ...permit }))
   return { payer, payee, amount, orderId: '', flaw: undefined, intent, signature, id }
+}
+
+/** Asked for where the allowance is short. */
+async function signPermit(payer: HDAccount, { permit }: Prepared): Promise<object> {
+  if (permit === null) return {}
+  const { value, nonce, deadline, typedData } = permit
+  return { permit: { value, nonce, deadline, signature: await payer.signTypedData(typedData) } }
 }
 
 /** Tokens in the wallet; `spender` may take them, and `call` does. */

@@ -76,4 +76,28 @@ describe('pulls out of wallets', () => {
     expect(await walletOf(payer)).toBe(1_000_000n - 12n)
     expect(await world.reconciled()).toEqual({ breaks: [], settledCount: 6 })
   })
+
+  test('a permit lets the settler take the amount without an approval, and one that was used is passed over', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const withdrawn = encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args: [world.config.vault, 0n] })
+    await world.send(payer, world.token.address, withdrawn)
+    await world.mine()
+
+    const candidate = await world.candidateOf(payer, { amount: 400_000n }, byAllowance)
+    const permit = await world.permitOf(payer, { value: 500_000n, nonce: 0n })
+    expect(await world.intake.admit([{ ...candidate, permit }], world.nowSeconds())).toMatchObject([
+      { outcome: 'accepted' },
+    ])
+    // The permit must cover what is open, too: it takes the place of any allowance.
+    const second = await world.candidateOf(payer, { nonce: 1n, amount: 200_000n }, byAllowance)
+    expect(await world.intake.admit([{ ...second, permit }], world.nowSeconds())).toMatchObject([
+      { code: 'allowance_short', fields: { available: '100000', missing: '100000' } },
+    ])
+    const third = await world.candidateOf(payer, { nonce: 2n, amount: 100_000n }, byAllowance)
+    await world.intake.admit([{ ...third, permit }], world.nowSeconds())
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    expect([await world.stateOf(candidate.id), await world.stateOf(third.id)]).toEqual(['finalized', 'finalized'])
+    expect(await walletOf(payer)).toBe(500_000n)
+  })
 })

@@ -33,7 +33,7 @@ import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createLanes } from '../../adapters/postgres/lanes.ts'
 import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
-import { signablePayment } from '../../api/schemas/typed-data.ts'
+import { signablePayment, signablePermit } from '../../api/schemas/typed-data.ts'
 import type { Candidate } from '../../core/admit.ts'
 import { type ChainConfig, configSchema, contractsOf, findToken, tokenDomainOf } from '../../core/config.ts'
 import type { IntentState } from '../../core/intent.ts'
@@ -83,6 +83,8 @@ export async function createWorld({
 
   const [token] = deployment.tokens
   if (token === undefined) throw new Error('no token')
+  const { domain, ...rest } = token
+  const listed = { ...rest, authorization: domain, permit: domain }
   const [chainConfig] = configSchema.parse({
     chains: [
       {
@@ -90,7 +92,7 @@ export async function createWorld({
         pullSettler: deployment.pullSettler,
         ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
-        tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
+        tokens: [{ ...listed, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
         batch: { ageMillisMax: 1 },
         lane,
       },
@@ -254,6 +256,19 @@ export async function createWorld({
       orderId: undefined,
     }
   }
+  /** For the settler to take `value` of the payer's tokens. */
+  const permitOf = async (payer: PrivateKeyAccount, { value, nonce }: { value: bigint; nonce: bigint }) => {
+    const found = findToken(config, token.address)
+    const domain = found === undefined ? undefined : tokenDomainOf(config, found, 'permit')
+    if (domain === undefined) throw new Error('the token takes no permits')
+    const deadline = BigInt(nowSeconds() + 4 * 3600)
+    const terms = { owner: payer.address, value, deadline }
+    const { digest } = signablePermit(domain, { ...terms, spender: config.vault, nonce })
+    const parsed = parseSignature(await payer.sign({ hash: digest }))
+    if (parsed.outcome !== 'ok') throw new Error('a test signs well')
+    return { ...terms, signature: parsed.compact }
+  }
+  const nowSeconds = (): number => Math.floor(clock.nowMillis() / 1000)
   /** Signs and admits a payment; throws unless it was taken. Returns what accept answered, too. */
   const pay = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}, taking?: Taking) => {
     const candidate = await candidateOf(payer, fields, taking)
@@ -278,7 +293,21 @@ export async function createWorld({
 
   return {
     ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock },
-    ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault, settleDirectly },
+    ...{
+      run,
+      mine,
+      settleDown,
+      payerWith,
+      sign,
+      candidateOf,
+      permitOf,
+      nowSeconds,
+      pay,
+      stateOf,
+      send,
+      onVault,
+      settleDirectly,
+    },
     /** Two payments on their way in one batch that the node holds, not mined. */
     submitted: async (payer: PrivateKeyAccount) => {
       const payments = [await pay(payer, { nonce: 0n }), await pay(payer, { nonce: 1n })]
