@@ -27,6 +27,29 @@ export function settledBatchOf({ config }: Pick<StageContext, 'config'>, mined: 
   return settledBatch(mined, domainSeparator(domainOf(config)))
 }
 
+/**
+ * Whether a batch moves what is in our books: those of our relayer id, and all that pull, for every relayer of the vault may
+ * settle what a payer has signed for the pull settler.
+ */
+export function isOfOurBooks({ config }: Pick<StageContext, 'config'>, event: BatchEvent): boolean {
+  return event.relayerId === config.relayerId || event.mode === 'pull'
+}
+
+/**
+ * What a batch of our books settled; undefined if its calldata says nothing. What another relayer sent must not stop us,
+ * whatever it is.
+ * @throws ChainUnavailableError as `minedBatch`, @throws Error for a malformed batch of our own id
+ */
+export async function readSettled(context: StageContext, event: BatchEvent): Promise<SettledBatch | undefined> {
+  try {
+    const mined = await minedBatch(context, event)
+    return mined && settledBatchOf(context, mined)
+  } catch (error) {
+    if (event.relayerId === context.config.relayerId || error instanceof ChainUnavailableError) throw error
+    return undefined
+  }
+}
+
 type Sent = Pick<MinedBatch, 'payload' | 'scale'>
 
 async function readPayload({ chain, config }: StageContext, { txHash, token }: BatchEvent): Promise<Sent | undefined> {

@@ -266,9 +266,8 @@ export async function createWorld({
   }
 
   /** By another sender of the same relayer, past our books; in the next block. */
-  const settleDirectly = async (candidates: readonly Candidate[]): Promise<void> => {
+  const settleDirectly = async (candidates: readonly Candidate[], other = localAccounts.lanes[1]): Promise<void> => {
     const [first] = candidates
-    const other = localAccounts.lanes[1]
     if (first === undefined || other === undefined) throw new Error('no payment or no second lane')
     const payments = candidates.map(({ id, payment, taking, signature }) => ({ id, ...payment, taking, signature }))
     const { mode } = first.taking
@@ -277,9 +276,31 @@ export async function createWorld({
     await send(other, config.vault, settleCalldata(payload))
   }
 
+  /** By a relayer of another id, which the vault lists as well. */
+  const settleAsAnother = async (candidates: readonly Candidate[]): Promise<void> => {
+    const other = localAccounts.owner
+    const args = [other.address, config.relayerId + 1] as const
+    await send(other, deployment.vault, encodeFunctionData({ abi: vaultAbi, functionName: 'addRelayer', args }))
+    await mine()
+    await settleDirectly(candidates, other)
+  }
+
   return {
     ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock },
-    ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault, settleDirectly },
+    ...{
+      run,
+      mine,
+      settleDown,
+      payerWith,
+      sign,
+      candidateOf,
+      pay,
+      stateOf,
+      send,
+      onVault,
+      settleDirectly,
+      settleAsAnother,
+    },
     /** Two payments on their way in one batch that the node holds, not mined. */
     submitted: async (payer: PrivateKeyAccount) => {
       const payments = [await pay(payer, { nonce: 0n }), await pay(payer, { nonce: 1n })]
