@@ -65,21 +65,25 @@ const depth = 2
 export async function createWorld({
   lane = {},
   isPull = false,
+  olderBlocks = 0,
   archives,
 }: {
   lane?: object
   /** The stages work for the pull settler instead of the vault. */
   isPull?: boolean
+  /** Blocks that the books follow from before the contracts were deployed. */
+  olderBlocks?: number
   /** A local Arweave to archive on; without one its stage cannot run. */
   archives?: { readonly arweave: LocalArweave }
 } = {}) {
   await build()
   const node = await startAnvil({ blockSeconds: 1 })
   afterAll(node.stop)
-  const deployment = await deploy(node)
   const client = createTestClient({ mode: 'anvil', chain: anvil, transport: http(node.rpcUrl), cacheTime: 0 })
     .extend(publicActions)
     .extend(walletActions)
+  if (olderBlocks > 0) await client.mine({ blocks: olderBlocks })
+  const deployment = await deploy(node)
   await client.setIntervalMining({ interval: 0 })
 
   const [token] = deployment.tokens
@@ -89,7 +93,7 @@ export async function createWorld({
       {
         ...{ chainId: node.chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault: deployment.vault },
         pullSettler: deployment.pullSettler,
-        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
+        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock - olderBlocks, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
         tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
         batch: { ageMillisMax: 1 },
