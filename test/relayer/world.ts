@@ -64,11 +64,13 @@ const depth = 2
  */
 export async function createWorld({
   lane = {},
+  batch = {},
   isPull = false,
   olderBlocks = 0,
   archives,
 }: {
   lane?: object
+  batch?: object
   /** The stages work for the pull settler instead of the vault. */
   isPull?: boolean
   /** Blocks that the books follow from before the contracts were deployed. */
@@ -96,7 +98,7 @@ export async function createWorld({
         ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock - olderBlocks, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
         tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
-        batch: { ageMillisMax: 1 },
+        batch: { ageMillisMax: 1, ...batch },
         lane,
       },
     ],
