@@ -74,8 +74,8 @@ async function startsOf(
   const before: { readonly sent: Sent; readonly results: Hex }[] = []
   for (const earlier of await chain.events(block.value)) {
     if (earlier.name !== 'BatchSettled' || earlier.mode !== 'chained') continue
-    if (earlier.token !== token || earlier.logIndex >= event.logIndex) continue
-    // What another contract sent is of another relayer, whose payers are none of ours.
+    // The payers of another relayer are none of ours.
+    if (earlier.token !== token || earlier.relayerId !== event.relayerId || earlier.logIndex >= event.logIndex) continue
     const theirs = await readPayload(context, earlier)
     if (theirs !== undefined) before.push({ sent: theirs, results: earlier.results })
   }
