@@ -15,6 +15,12 @@ export async function endOrphans(scope: Scope, accounts: readonly AccountKey[]):
   if (chained.length === 0) return []
   const { tx, chainId, vault } = scope
   const set = chained.map(({ payer, token }) => ({ payer: byteaText(payer), token: byteaText(token) }))
+  // A statement of its own: what accept put on top of a payment at the moment of its death, only a later one sees.
+  await sql`
+    select from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(payer bytea, token bytea)
+      join account a on a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer
+        and a.token = r.token and a.mode = 'chained'
+    order by a.payer, a.token for update of a`.execute(tx)
   return endUnpaid(
     scope,
     await query(
