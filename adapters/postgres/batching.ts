@@ -23,7 +23,8 @@ const cancelRetryMillisMin = 5_000
 export function createBatching(database: Database): Batching {
   return {
     waiting: (chainId, vault, countMax) => waiting(database, chainId, vault, countMax),
-    payments: (chainId, vault, kind, countMax) => payments(database, chainId, vault, kind, countMax),
+    payments: (chainId, vault, kind, countMax, except = []) =>
+      payments(database, chainId, vault, kind, countMax, except),
     cancels: (chainId, vault, token, countMax) => cancels(database, chainId, vault, token, countMax),
     create: (batch) => create(database, batch),
     refuse: (refusals) => refuse(database, refusals),
@@ -97,6 +98,7 @@ async function payments(
   vault: Address,
   { token, mode }: BatchKind,
   countMax: number,
+  except: readonly Address[],
 ): Promise<readonly WaitingPayment[]> {
   const found = await query(
     database,
@@ -104,6 +106,7 @@ async function payments(
       select i.* from intent i
       where ${isOpen(chainId, vault)} and i.token = ${bytes(token)} and i.mode = ${mode} and ${isDuePayment}
         ${mode === 'chained' ? sql`and i.payer not in (${onTheirWay(chainId, vault, token)})` : sql``}
+        ${except.length > 0 ? sql`and i.payer <> all(${except.map(bytes)}::bytea[])` : sql``}
       order by i.retry_at, i.id limit ${countMax}`,
   )
   const permits = mode === 'pull' ? await permitsOf(database, found) : undefined

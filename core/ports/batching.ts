@@ -43,12 +43,13 @@ export type RecordRefusal = { readonly id: string; readonly reason: string; read
 export type Batching = {
   /** Counts up to `countMax` payments and as many cancels per token (default 1,024): more than a batch takes tell nothing. */
   readonly waiting: (chainId: number, vault: Address, countMax: number) => Promise<readonly Waiting[]>
-  /** Longest due first: what was refused queues behind the others. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. */
+  /** Longest due first: what was refused queues behind the others. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. None of `except`: payers. */
   readonly payments: (
     chainId: number,
     vault: Address,
     kind: BatchKind,
     countMax: number,
+    except?: readonly Address[],
   ) => Promise<readonly WaitingPayment[]>
   readonly cancels: (
     chainId: number,

@@ -112,7 +112,8 @@ function ofRun(
     sequence += 1n
     const payment = checksummed({ ...link, payer, token, nonce: sequence })
     const taking: Taking = { mode: 'chained', previous }
-    previous = chainedLink(link, previous, scale)
+    // A refused run may hold what no payer can sign, such as an amount of zero: it has no links, and nothing continues it.
+    if (isPlaced) previous = chainedLink(link, previous, scale)
     return { payment, taking, signature: index === links.length - 1 ? signature : undefined, isPlaced, bit }
   })
   return { payments, end: { sequence, head: previous } }

@@ -111,4 +111,20 @@ describe('chained payments', () => {
     })
     expect(await world.reconciled()).toEqual({ breaks: [], settledCount: before.settledCount + 2 })
   })
+
+  test('what continues a payment whose sequence another took fails with it', async () => {
+    const payer = await world.payerWith(5_000_000n, 'chained')
+    const record = await world.accountOf(payer.address, 'chained')
+    if (record === undefined) throw new Error('no account')
+    const { sequence, previous } = nextLink(record.state, record.tail)
+    const other = await world.candidateOf(payer, { nonce: sequence, amount: 5n }, { mode: 'chained', previous })
+    const [first, second, third] = [await payNext(payer, 7n), await payNext(payer, 8n), await payNext(payer, 9n)]
+    await world.settleDirectly([other])
+    await world.settleDown()
+    for (const { id } of [first, second, third]) expect(await world.stateOf(id)).toBe('failed')
+    const again = await payNext(payer)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    expect(await world.stateOf(again.id)).toBe('finalized')
+  })
 })

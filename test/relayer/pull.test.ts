@@ -66,15 +66,34 @@ describe('pulls out of wallets', () => {
     expect(await world.accountOf(gone.address, 'pull')).toMatchObject({ reserved: 0n, openNonces: [] })
   })
 
+  test('what another relayer of the vault pulled is settled: it is never called failed', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const deadline = BigInt(Math.floor(world.clock.nowMillis() / 1000) + 400)
+    const paid = await world.pay(payer, { amount: 7n, deadline }, byAllowance)
+    const foreign = await world.candidateOf(payer, { nonce: 1n, amount: 5n }, byAuthorization)
+    const before = await world.reconciled()
+    await world.settleAsAnother([paid.candidate, foreign])
+    await world.settleDown()
+    expect(await world.stateOf(paid.id)).toBe('finalized')
+    expect(await world.accountOf(payer.address, 'pull')).toMatchObject({ reserved: 0n, state: { topNonce: 1n } })
+    await world.client.increaseTime({ seconds: 401 })
+    await world.settleDown()
+    expect(await world.stateOf(paid.id)).toBe('finalized')
+    const ledger = await world.ledger()
+    expect([ledger.get('vault'), ledger.get(`payee:${merchant}`)]).toEqual([0n, 0n])
+    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: before.settledCount + 2 })
+  })
+
   test('a batch of our id that these books did not send is told apart by its calldata', async () => {
     const payer = await world.payerWith(1_000_000n, 'pull')
     const paid = await world.pay(payer, { amount: 7n }, byAllowance)
     const foreign = await world.candidateOf(payer, { nonce: 1n, amount: 5n }, byAuthorization)
+    const before = await world.reconciled()
     await world.settleDirectly([paid.candidate, foreign])
     await world.settleDown()
     expect(await world.stateOf(paid.id)).toBe('finalized')
     expect(await walletOf(payer)).toBe(1_000_000n - 12n)
-    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: 6 })
+    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: before.settledCount + 2 })
   })
 
   test('a permit lets the settler take the amount without an approval, and one that was used is passed over', async () => {

@@ -63,22 +63,28 @@ const depth = 2
  */
 export async function createWorld({
   lane = {},
+  batch = {},
   isPull = false,
+  olderBlocks = 0,
   archives,
 }: {
   lane?: object
+  batch?: object
   /** The stages work for the pull settler instead of the vault. */
   isPull?: boolean
+  /** Blocks that the books follow from before the contracts were deployed. */
+  olderBlocks?: number
   /** A local Arweave to archive on; without one its stage cannot run. */
   archives?: { readonly arweave: LocalArweave }
 } = {}) {
   await build()
   const node = await startAnvil({ blockSeconds: 1 })
   afterAll(node.stop)
-  const deployment = await deploy(node)
   const client = createTestClient({ mode: 'anvil', chain: anvil, transport: http(node.rpcUrl), cacheTime: 0 })
     .extend(publicActions)
     .extend(walletActions)
+  if (olderBlocks > 0) await client.mine({ blocks: olderBlocks })
+  const deployment = await deploy(node)
   await client.setIntervalMining({ interval: 0 })
 
   const [token] = deployment.tokens
@@ -90,10 +96,10 @@ export async function createWorld({
       {
         ...{ chainId: node.chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault: deployment.vault },
         pullSettler: deployment.pullSettler,
-        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
+        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock - olderBlocks, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
         tokens: [{ ...listed, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
-        batch: { ageMillisMax: 1 },
+        batch: { ageMillisMax: 1, ...batch },
         lane,
       },
     ],
@@ -280,15 +286,23 @@ export async function createWorld({
   }
 
   /** By another sender of the same relayer, past our books; in the next block. */
-  const settleDirectly = async (candidates: readonly Candidate[]): Promise<void> => {
+  const settleDirectly = async (candidates: readonly Candidate[], other = localAccounts.lanes[1]): Promise<void> => {
     const [first] = candidates
-    const other = localAccounts.lanes[1]
     if (first === undefined || other === undefined) throw new Error('no payment or no second lane')
     const payments = candidates.map(({ id, payment, taking, signature }) => ({ id, ...payment, taking, signature }))
     const { mode } = first.taking
     const anchor: Hex = `0x${'00'.repeat(32)}`
     const { payload } = pack({ token: token.address, mode, anchor, payments, cancels: [] }, first.token.scale)
     await send(other, config.vault, settleCalldata(payload))
+  }
+
+  /** By a relayer of another id, which the vault lists as well. */
+  const settleAsAnother = async (candidates: readonly Candidate[]): Promise<void> => {
+    const other = localAccounts.owner
+    const args = [other.address, config.relayerId + 1] as const
+    await send(other, deployment.vault, encodeFunctionData({ abi: vaultAbi, functionName: 'addRelayer', args }))
+    await mine()
+    await settleDirectly(candidates, other)
   }
 
   return {
@@ -307,6 +321,7 @@ export async function createWorld({
       send,
       onVault,
       settleDirectly,
+      settleAsAnother,
     },
     /** Two payments on their way in one batch that the node holds, not mined. */
     submitted: async (payer: PrivateKeyAccount) => {
