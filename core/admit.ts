@@ -1,7 +1,7 @@
 import type { Address, Hex } from 'viem'
 import { type AccountState, availableFloor, judgeNonce } from './account.ts'
 import { type ChainView, decidePromise, type Promised } from './acknowledgement.ts'
-import { linkOf, nextLink, type Tail } from './chained.ts'
+import { linkOf, nextLink, openTail, type Tail } from './chained.ts'
 import type { ChainConfig, TokenConfig } from './config.ts'
 import { type Refusal, refusal } from './errors.ts'
 import type { Order } from './order.ts'
@@ -183,9 +183,10 @@ function refuseLink(
 ): Refusal | undefined {
   const next = nextLink(state, tail)
   if (nonce === next.sequence && previous === next.previous) {
-    if (tail === undefined || !tail.isHeld) return undefined
-    return refusal('previous_held', `payment ${tail.sequence} of this account waits for an operator`, {
-      sequence: `${tail.sequence}`,
+    const last = openTail(state, tail)
+    if (last === undefined || !last.isHeld) return undefined
+    return refusal('previous_held', `payment ${last.sequence} of this account waits for an operator`, {
+      sequence: `${last.sequence}`,
     })
   }
   return refusal(

@@ -15,10 +15,15 @@ export type Tail = { readonly sequence: bigint; readonly link: Hex; readonly isH
 /** What the next payment of a chained account signs. */
 export type Next = { readonly sequence: bigint; readonly previous: Hex }
 
-export function nextLink({ topNonce, head }: Pick<AccountState, 'topNonce' | 'head'>, tail: Tail | undefined): Next {
-  // A tail that the chain has passed is settled: its account was read after it.
-  if (tail !== undefined && tail.sequence > topNonce) return { sequence: tail.sequence + 1n, previous: tail.link }
-  return { sequence: topNonce + 1n, previous: head ?? zeroLink }
+/** A tail that the chain has passed is settled: its account was read after it. */
+export function openTail({ topNonce }: Pick<AccountState, 'topNonce'>, tail: Tail | undefined): Tail | undefined {
+  return tail !== undefined && tail.sequence > topNonce ? tail : undefined
+}
+
+export function nextLink(account: Pick<AccountState, 'topNonce' | 'head'>, tail: Tail | undefined): Next {
+  const last = openTail(account, tail)
+  if (last !== undefined) return { sequence: last.sequence + 1n, previous: last.link }
+  return { sequence: account.topNonce + 1n, previous: account.head ?? zeroLink }
 }
 
 /** What the payment after this one signs as `previous`. `scale`: of the token. */

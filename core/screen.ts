@@ -1,6 +1,6 @@
 import { type Address, zeroAddress } from 'viem'
 import { sequenceMax } from './chained.ts'
-import { type ChainConfig, deadlineAheadSecondsMax, findToken, modesOf, type TokenConfig } from './config.ts'
+import { type ChainConfig, deadlineAheadSecondsMax, findToken, homeOf, modesOf, type TokenConfig } from './config.ts'
 import { type Refusal, refusal } from './errors.ts'
 import { intentNonceMax, isRepresentable } from './protocol/packed.ts'
 import type { Taking } from './protocol/taking.ts'
@@ -39,7 +39,15 @@ export function screen({
     })
   }
   const { payee, payer, amount, nonce, deadline } = payment
-  if (payee === zeroAddress || payee === chain.vault || payee === token.address || payee === payer) {
+  // Tokens that a settlement contract is paid are nobody's: it owes them to no account.
+  const nobody: readonly (Address | undefined)[] = [
+    zeroAddress,
+    homeOf(chain),
+    chain.vault,
+    chain.pullSettler,
+    token.address,
+  ]
+  if (nobody.includes(payee) || payee === payer) {
     return refusal('payee_invalid', `${payee} cannot be paid`, { payee })
   }
   if (amount < token.amountMin || amount > token.amountMax) {

@@ -1,6 +1,6 @@
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import { availableFloor } from '../../core/account.ts'
-import { nextLink } from '../../core/chained.ts'
+import { nextLink, openTail } from '../../core/chained.ts'
 import { type TokenConfig, tokenDomainOf } from '../../core/config.ts'
 import { type Refusal, RelayError, refusal } from '../../core/errors.ts'
 import type { AccountRecord } from '../../core/ports/accounts.ts'
@@ -179,9 +179,10 @@ export function prepare({
     const { account, record } = found
     if (account.mode === 'chained') {
       const { state, tail } = record
-      if (tail?.isHeld === true) {
-        const detail = `payment ${tail.sequence} of this account waits for an operator`
-        throw new RelayError('previous_held', detail, { fields: { sequence: `${tail.sequence}` } })
+      const last = openTail(state, tail)
+      if (last?.isHeld === true) {
+        const detail = `payment ${last.sequence} of this account waits for an operator`
+        throw new RelayError('previous_held', detail, { fields: { sequence: `${last.sequence}` } })
       }
       const { sequence, previous } = nextLink(state, tail)
       return { nonce: sequence, taking: { mode: 'chained', previous } }

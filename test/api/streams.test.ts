@@ -47,7 +47,8 @@ async function batched(ids: readonly string[]): Promise<string> {
   const id = newId('sb')
   await createBatching(world.database).create({
     ...{ id, chainId: world.chainId, vault: world.vault, token: world.token.address, anchor: zeroHash },
-    ...{ opening: { sequence: 0n, head: zeroHash }, payload: '0x01', gasLimit: 1n, paymentIds: ids, cancelIds: [] },
+    ...{ opening: { sequence: 0n, head: zeroHash }, payload: '0x01', gasLimit: 1n, mode: 'independent' },
+    ...{ payments: ids.map((id, bit) => ({ id, bit })), cancelIds: [] },
   })
   return id
 }

@@ -30,12 +30,12 @@ import { createApp } from '../../api/app.ts'
 import { limitsDefault } from '../../api/limits.ts'
 import type { ApiPorts } from '../../api/ports.ts'
 import type { IntentJson } from '../../api/schemas/intent.ts'
-import { configSchema } from '../../core/config.ts'
+import { configSchema, contractKey } from '../../core/config.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
 import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
 import { build } from '../../scripts/local/build.ts'
-import { deploy } from '../../scripts/local/deploy.ts'
+import { deploy, type LocalToken } from '../../scripts/local/deploy.ts'
 import { freshDatabase } from '../ports/postgres-server.ts'
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Body }
@@ -47,6 +47,11 @@ type Sent = { readonly as?: AppName; readonly key?: string; readonly headers?: R
 export const deposit = 100_000_000n
 export const holdAbove = 50_000_000n
 const secrets: Record<AppName, string> = { wallet: 'wallet-secret', merchant: 'merchant-secret', operator: 'op-secret' }
+
+/** A token as it is deployed takes authorizations and permits. */
+function listed({ domain, ...token }: LocalToken) {
+  return { ...token, authorization: domain, permit: domain }
+}
 
 /** The real API on a real Postgres and a real vault on anvil. The relayer is another process: its view is written here. */
 export async function createWorld({
@@ -67,8 +72,8 @@ export async function createWorld({
     ...{ chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault, relayerId, startBlock: 0, blockSeconds: 1 },
     finality: { rule: 'depth', depth: 0 },
     tokens: [
-      { ...token, amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` },
-      { ...long, amountMin: '1', amountMax: `${10n ** 24n}`, holdAbove: `${10n ** 24n}` },
+      { ...listed(token), amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` },
+      { ...listed(long), amountMin: '1', amountMax: `${10n ** 24n}`, holdAbove: `${10n ** 24n}` },
     ],
   }
   const config = configSchema.parse({ chains: [chain] })
@@ -94,7 +99,7 @@ export async function createWorld({
     await apps.put({ id: name, name, role, secretSha256: createHash('sha256').update(secret).digest() })
   }
   const woken: number[] = []
-  const evm = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault, log })
+  const evm = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault, relayerId, log })
   const deploymentSecrets = createSecrets([`0x${'5e'.repeat(32)}`])
   const ports: ApiPorts = {
     ...{ config, apps, clock, log, newId, authority: authority.address },
@@ -112,7 +117,7 @@ export async function createWorld({
     webhookDeliveries: createWebhookDeliveries(database),
     webhookKeys: createWebhookKeys(deploymentSecrets),
     allowsLoopback: false,
-    chains: new Map([[chainId, evm]]),
+    chains: new Map([[contractKey({ chainId, vault }), evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
     secrets: deploymentSecrets,
     signatures: await createSignatures(),

@@ -5,10 +5,10 @@ import { decodeResults } from '../../core/protocol/packed.ts'
 import { decodePullBatch, encodePullBatch } from '../../core/protocol/packed-pull.ts'
 import {
   authorizationDigest,
+  depositModes,
   depositNonce,
   domainOf,
   domainSeparator,
-  depositModes,
   pullAuthorization,
   pullPaymentDigest,
   types,

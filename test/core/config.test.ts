@@ -1,5 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { configSchema, findToken } from '../../core/config.ts'
+import {
+  type ChainConfig,
+  configSchema,
+  contractKey,
+  contractsOf,
+  findToken,
+  homeOf,
+  isPullSettler,
+  modesOf,
+} from '../../core/config.ts'
 import { domainOf, domainSeparator } from '../../core/protocol/typed-data.ts'
 import { disagreements } from '../../core/vault-facts.ts'
 import { addressOf, chain, chainJson, dollar, vault } from './payments.ts'
@@ -73,8 +82,47 @@ describe('the configuration', () => {
   })
 })
 
+describe('the contracts of a chain', () => {
+  const pullSettler = addressOf(0x95)
+  const settling = parse({ pullSettler }).data?.chains[0] as ChainConfig
+
+  test('are the vault, and the pull settler if there is one, each with the same chain around it', () => {
+    expect(contractsOf(chain)).toEqual([chain])
+    const [first, second, ...others] = contractsOf(settling)
+    expect(first).toEqual(settling)
+    expect(second).toEqual({ ...settling, vault: pullSettler, home: vault })
+    expect(others).toEqual([])
+  })
+
+  test('settle in modes of their own, and both have one home', () => {
+    const told = contractsOf(settling).map((each) => [modesOf(each), homeOf(each), isPullSettler(each)])
+    expect(told).toEqual([
+      [['independent', 'chained'], vault, false],
+      [['pull'], vault, true],
+    ])
+    expect([modesOf(chain), homeOf(chain), isPullSettler(chain)]).toEqual([['independent', 'chained'], vault, false])
+  })
+
+  test('have names that no other contract of any chain has', () => {
+    const keys = [...contractsOf(settling), ...contractsOf({ ...settling, chainId: 1 })].map(contractKey)
+    expect(new Set(keys).size).toBe(4)
+  })
+
+  test('are two: a pull settler that is the vault is refused', () => {
+    expect(parse({ pullSettler: vault }).success).toBe(false)
+    expect(parse({ pullSettler: 'none' }).success).toBe(false)
+  })
+
+  test('of a token that takes authorizations, the EIP-712 domain is whole', () => {
+    const withToken = (authorization: object) => parse({ tokens: [{ ...chainJson.tokens[0], authorization }] }).success
+    expect(withToken({ name: 'USD Coin', version: '2' })).toBe(true)
+    expect([withToken({ name: 'USD Coin' }), withToken({ name: '', version: '2' })]).toEqual([false, false])
+  })
+})
+
 describe('configuration and chain', () => {
   const facts = {
+    home: vault,
     chainId: chain.chainId,
     domainSeparator: domainSeparator(domainOf(chain)),
     pauseSecondsMax: 7_200n,
@@ -90,8 +138,19 @@ describe('configuration and chain', () => {
     expect(disagreements(chain, facts, actors)).toEqual([])
   })
 
+  test('agree on the vault behind a pull settler, which has a domain of its own', () => {
+    const settler = { ...chain, vault: addressOf(0x95), pullSettler: addressOf(0x95), home: vault }
+    const own = { ...facts, domainSeparator: domainSeparator(domainOf(settler)) }
+    expect(disagreements(settler, own, actors)).toEqual([])
+    expect(disagreements(settler, { ...own, home: addressOf(0x95) }, actors)).toEqual([
+      `test: the vault of the settlement contract is ${addressOf(0x95)} on chain, the configuration means ${vault}`,
+    ])
+    expect(disagreements(settler, facts, actors)).toHaveLength(1)
+  })
+
   test.each([
     ['chain id', { chainId: 1 }],
+    ['vault of the settlement contract', { home: addressOf(0xfb) }],
     ['domain separator', { domainSeparator: domainSeparator(domainOf({ ...chain, vault: addressOf(0xfb) })) }],
     ['longest pause', { pauseSecondsMax: 7_201n }],
     ['withdraw delay', { withdrawDelaySeconds: 86_399n }],

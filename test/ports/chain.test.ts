@@ -49,12 +49,16 @@ describe('a reorg on anvil', () => {
 
       expect(await chain.blockByHash(dropped.hash)).toEqual({ outcome: 'absent' })
       await expect(chain.events(dropped)).rejects.toThrow(ChainUnavailableError)
-      await expect(chain.accounts(token, [payer.address], dropped.hash)).rejects.toThrow(ChainUnavailableError)
+      await expect(chain.accounts({ mode: 'independent', token }, [payer.address], dropped.hash)).rejects.toThrow(
+        ChainUnavailableError,
+      )
       const successor = await chain.blockByNumber(dropped.number)
       if (successor.outcome !== 'found') throw new Error('no block in its place')
       expect(successor.value.hash).not.toBe(dropped.hash)
       expect(successor.value.parentHash).toBe(dropped.parentHash)
-      expect(await chain.accounts(token, [payer.address], successor.value.hash)).toMatchObject([{ balance: 0n }])
+      expect(await chain.accounts({ mode: 'independent', token }, [payer.address], successor.value.hash)).toMatchObject(
+        [{ balance: 0n }],
+      )
     } finally {
       await node.stop()
     }
