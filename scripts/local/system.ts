@@ -272,7 +272,7 @@ async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deplo
         startBlock,
         blockSeconds,
         finality: settings[chain],
-        tokens: tokens.map(({ address, symbol, decimals, scale, domain }) => {
+        tokens: tokens.map(({ address, symbol, decimals, scale, authorization, permit }) => {
           const whole = (units: bigint): string => `${units * 10n ** BigInt(decimals)}`
           return {
             address,
@@ -282,8 +282,8 @@ async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deplo
             amountMin: scale,
             amountMax: whole(100_000n),
             holdAbove: whole(10_000n),
-            authorization: domain,
-            permit: domain,
+            authorization,
+            permit,
           }
         }),
         batch: { ageMillisMax: 1_500 },

@@ -35,7 +35,7 @@ import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
 import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
 import { build } from '../../scripts/local/build.ts'
-import { deploy, type LocalToken } from '../../scripts/local/deploy.ts'
+import { deploy } from '../../scripts/local/deploy.ts'
 import { freshDatabase } from '../ports/postgres-server.ts'
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Body }
@@ -47,11 +47,6 @@ type Sent = { readonly as?: AppName; readonly key?: string; readonly headers?: R
 export const deposit = 100_000_000n
 export const holdAbove = 50_000_000n
 const secrets: Record<AppName, string> = { wallet: 'wallet-secret', merchant: 'merchant-secret', operator: 'op-secret' }
-
-/** A token as it is deployed takes authorizations and permits. */
-function listed({ domain, ...token }: LocalToken) {
-  return { ...token, authorization: domain, permit: domain }
-}
 
 /** The real API on a real Postgres and a real vault on anvil. The relayer is another process: its view is written here. */
 export async function createWorld({
@@ -72,8 +67,8 @@ export async function createWorld({
     ...{ chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault, relayerId, startBlock: 0, blockSeconds: 1 },
     finality: { rule: 'depth', depth: 0 },
     tokens: [
-      { ...listed(token), amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` },
-      { ...listed(long), amountMin: '1', amountMax: `${10n ** 24n}`, holdAbove: `${10n ** 24n}` },
+      { ...token, amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` },
+      { ...long, amountMin: '1', amountMax: `${10n ** 24n}`, holdAbove: `${10n ** 24n}` },
     ],
   }
   const config = configSchema.parse({ chains: [chain] })

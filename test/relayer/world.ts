@@ -89,8 +89,6 @@ export async function createWorld({
 
   const [token] = deployment.tokens
   if (token === undefined) throw new Error('no token')
-  const { domain, ...rest } = token
-  const listed = { ...rest, authorization: domain, permit: domain }
   const [chainConfig] = configSchema.parse({
     chains: [
       {
@@ -98,7 +96,7 @@ export async function createWorld({
         pullSettler: deployment.pullSettler,
         ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock - olderBlocks, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
-        tokens: [{ ...listed, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
+        tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
         batch: { ageMillisMax: 1, ...batch },
         lane,
       },
