@@ -120,7 +120,7 @@ async function payments(
 const onTheirWay = (chainId: number, vault: Address, token: Address) => sql`
   select p.payer from batch b join intent p on p.batch_id = b.id
   where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.token = ${bytes(token)} and b.mode = 'chained'
-    and b.state in ('batched', 'submitted') and ${isRecent('p.id')}`
+    and b.state in ('batched', 'submitted') and ${isRecent('b.id')} and ${isRecent('p.id')}`
 
 async function cancels(
   database: Database,
