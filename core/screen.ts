@@ -1,6 +1,6 @@
 import { type Address, zeroAddress } from 'viem'
 import { sequenceMax } from './chained.ts'
-import { type ChainConfig, deadlineAheadSecondsMax, findToken, modesOf, type TokenConfig } from './config.ts'
+import { type ChainConfig, deadlineAheadSecondsMax, findToken, homeOf, modesOf, type TokenConfig } from './config.ts'
 import { type Refusal, refusal } from './errors.ts'
 import { intentNonceMax, isRepresentable } from './protocol/packed.ts'
 import type { Taking } from './protocol/taking.ts'
@@ -39,7 +39,9 @@ export function screen({
     })
   }
   const { payee, payer, amount, nonce, deadline } = payment
-  if (payee === zeroAddress || payee === chain.vault || payee === token.address || payee === payer) {
+  // The contracts pay out what they owe and no more: what one sends the other is nobody's.
+  const unpayable = [zeroAddress, chain.vault, homeOf(chain), chain.pullSettler, token.address, payer]
+  if (unpayable.includes(payee)) {
     return refusal('payee_invalid', `${payee} cannot be paid`, { payee })
   }
   if (amount < token.amountMin || amount > token.amountMax) {
