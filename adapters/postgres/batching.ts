@@ -10,9 +10,10 @@ import type {
   WaitingPayment,
 } from '../../core/ports/batching.ts'
 import type { Mode } from '../../core/protocol/taking.ts'
+import { chainedWaiting, type SignedRow } from './chained-waiting.ts'
 import { addressOf, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { type Database, inTransaction, query } from './database.ts'
-import { type IntentRow, paymentOf, takingOf } from './intent-row.ts'
+import { paymentOf, takingOf } from './intent-row.ts'
 import { isRecent } from './open-window.ts'
 
 /** Longest pause before a refused record is tried again. */
@@ -99,14 +100,12 @@ async function payments(
   countMax: number,
   except: readonly Address[],
 ): Promise<readonly WaitingPayment[]> {
+  const open = sql`${isOpen(chainId, vault)} and i.token = ${bytes(token)} and i.mode = ${mode}`
   const found = await query(
     database,
-    sql<IntentRow & { readonly signature: Buffer }>`
-      select i.* from intent i
-      where ${isOpen(chainId, vault)} and i.token = ${bytes(token)} and i.mode = ${mode} and ${isDuePayment}
-        ${mode === 'chained' ? sql`and i.payer not in (${onTheirWay(chainId, vault, token)})` : sql``}
-        ${except.length > 0 ? sql`and i.payer <> all(${except.map(bytes)}::bytea[])` : sql``}
-      order by i.retry_at, i.id limit ${countMax}`,
+    mode === 'chained'
+      ? chainedWaiting({ open, isDue: isDuePayment, chainId, vault, token, countMax, except })
+      : sql<SignedRow>`select i.* from intent i where ${open} and ${isDuePayment} order by i.retry_at, i.id limit ${countMax}`,
   )
   return found.map((row) => ({
     id: idOf('pi', row.id),
@@ -115,12 +114,6 @@ async function payments(
     signature: hexOf(row.signature),
   }))
 }
-
-/** Payers with a run in a batch that is not included: what follows cannot settle before it, and would only crowd out others. */
-const onTheirWay = (chainId: number, vault: Address, token: Address) => sql`
-  select p.payer from batch b join intent p on p.batch_id = b.id
-  where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.token = ${bytes(token)} and b.mode = 'chained'
-    and b.state in ('batched', 'submitted') and ${isRecent('b.id')} and ${isRecent('p.id')}`
 
 async function cancels(
   database: Database,
