@@ -12,13 +12,18 @@ export type BatchEvent = VaultEvent & { readonly name: 'BatchSettled' }
 
 /**
  * A batch that the contract settled, from its calldata, because the event carries only the result bits. Undefined if the tx
- * went to another contract, whose calldata says nothing, or if it is no batch of a listed token.
+ * went to another contract, whose calldata says nothing, or if it is no batch of a listed token. `known`: where chained
+ * accounts stood before it, if the books say; else the node must have the state of the block before.
  * @throws ChainUnavailableError if the node does not have what it must have.
  */
-export async function minedBatch(context: StageContext, event: BatchEvent): Promise<MinedBatch | undefined> {
+export async function minedBatch(
+  context: StageContext,
+  event: BatchEvent,
+  known?: MinedBatch['starts'],
+): Promise<MinedBatch | undefined> {
   const sent = await readPayload(context, event)
   if (sent === undefined) return undefined
-  const starts = event.mode === 'chained' ? await startsOf(context, event, sent) : new Map<Address, ChainStart>()
+  const starts = event.mode === 'chained' ? (known ?? (await startsOf(context, event, sent))) : new Map()
   return { ...sent, results: event.results, starts }
 }
 

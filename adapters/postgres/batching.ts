@@ -11,9 +11,10 @@ import type {
 } from '../../core/ports/batching.ts'
 import type { SignedPermit } from '../../core/protocol/packed-pull.ts'
 import type { Mode } from '../../core/protocol/taking.ts'
+import { chainedWaiting, type SignedRow } from './chained-waiting.ts'
 import { addressOf, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { type Database, inTransaction, query } from './database.ts'
-import { type IntentRow, paymentOf, takingOf } from './intent-row.ts'
+import { paymentOf, takingOf } from './intent-row.ts'
 import { isRecent } from './open-window.ts'
 
 /** Longest pause before a refused record is tried again. */
@@ -100,14 +101,12 @@ async function payments(
   countMax: number,
   except: readonly Address[],
 ): Promise<readonly WaitingPayment[]> {
+  const open = sql`${isOpen(chainId, vault)} and i.token = ${bytes(token)} and i.mode = ${mode}`
   const found = await query(
     database,
-    sql<IntentRow & { readonly signature: Buffer }>`
-      select i.* from intent i
-      where ${isOpen(chainId, vault)} and i.token = ${bytes(token)} and i.mode = ${mode} and ${isDuePayment}
-        ${mode === 'chained' ? sql`and i.payer not in (${onTheirWay(chainId, vault, token)})` : sql``}
-        ${except.length > 0 ? sql`and i.payer <> all(${except.map(bytes)}::bytea[])` : sql``}
-      order by i.retry_at, i.id limit ${countMax}`,
+    mode === 'chained'
+      ? chainedWaiting({ open, isDue: isDuePayment, chainId, vault, token, countMax, except })
+      : sql<SignedRow>`select i.* from intent i where ${open} and ${isDuePayment} order by i.retry_at, i.id limit ${countMax}`,
   )
   const permits = mode === 'pull' ? await permitsOf(database, found) : undefined
   return found.map((row) => ({
@@ -120,7 +119,7 @@ async function payments(
 }
 
 /** By the ids that rows hold. */
-async function permitsOf(database: Database, rows: readonly IntentRow[]): Promise<ReadonlyMap<string, SignedPermit>> {
+async function permitsOf(database: Database, rows: readonly SignedRow[]): Promise<ReadonlyMap<string, SignedPermit>> {
   const owners = new Map(rows.map(({ id, payer }) => [id, addressOf(payer)]))
   const found = await query(
     database,
@@ -136,12 +135,6 @@ async function permitsOf(database: Database, rows: readonly IntentRow[]): Promis
     }),
   )
 }
-
-/** Payers with a run in a batch that is not included: what follows cannot settle before it, and would only crowd out others. */
-const onTheirWay = (chainId: number, vault: Address, token: Address) => sql`
-  select p.payer from batch b join intent p on p.batch_id = b.id
-  where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.token = ${bytes(token)} and b.mode = 'chained'
-    and b.state in ('batched', 'submitted') and ${isRecent('p.id')}`
 
 async function cancels(
   database: Database,

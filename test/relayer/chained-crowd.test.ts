@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { nextLink } from '../../core/chained.ts'
 import { createWorld } from './world.ts'
@@ -24,4 +25,14 @@ test('what waits behind a payment that was set aside holds up no other payer', a
   await world.run('batch', 'submit')
   expect(await world.batches()).toMatchObject([{ payment_count: 2 }])
   for (const { id } of paid) expect(await world.stateOf(id)).toBe('submitted')
+})
+
+test('a payment refused once settles before those that follow it', async () => {
+  const payer = await world.payerWith(100n, 'chained')
+  const first = await payNext(payer)
+  for (let count = 0; count < 3; count++) await payNext(payer)
+  await world.context.batching.refuse([{ id: first.id, reason: 'record_refused', retryAfterMillis: 1 }])
+  await sleep(50)
+  await world.run('batch', 'submit')
+  expect(await world.stateOf(first.id)).toBe('submitted')
 })

@@ -1,6 +1,8 @@
 import type { PrivateKeyAccount } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { nextLink } from '../../core/chained.ts'
+import { ChainUnavailableError } from '../../core/ports/chain.ts'
+import { pipeline } from '../../relayer/pipeline.ts'
 import { localAccounts } from '../../scripts/local/accounts.ts'
 import { createWorld } from './world.ts'
 
@@ -126,5 +128,25 @@ describe('chained payments', () => {
     await world.run('batch', 'submit')
     await world.settleDown()
     expect(await world.stateOf(again.id)).toBe('finalized')
+  })
+
+  test('the record of a batch is built when the node has long forgotten the state before it', async () => {
+    const payer = await world.payerWith(5_000_000n, 'chained')
+    await world.run('record')
+    await payNext(payer)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    await payNext(payer)
+    await payNext(payer)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    const forgotten = async () => {
+      throw new ChainUnavailableError('the state of an old block')
+    }
+    const context = { ...world.context, chain: { ...world.context.chain, accounts: forgotten } }
+    while ((await world.context.audit.next(world.config.chainId, world.config.vault)) !== undefined) {
+      await pipeline.record(context)
+    }
+    expect((await world.reconciled()).breaks).toEqual([])
   })
 })

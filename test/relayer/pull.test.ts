@@ -119,4 +119,17 @@ describe('pulls out of wallets', () => {
     expect([await world.stateOf(candidate.id), await world.stateOf(third.id)]).toEqual(['finalized', 'finalized'])
     expect(await walletOf(payer)).toBe(500_000n)
   })
+
+  test('a wallet read before its payment was final gives no money back that was paid', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const { chainId, vault } = world.config
+    const account = { chainId, vault, payer: payer.address, token: world.token.address, mode: 'pull' } as const
+    const before = await world.accountOf(payer.address, 'pull')
+    if (before === undefined) throw new Error('no account')
+    await world.pay(payer, { amount: 600_000n }, byAllowance)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    await world.accounts.refreshWallet(account, before.state, before.asOfBlock)
+    expect(await world.accountOf(payer.address, 'pull')).toMatchObject({ reserved: 0n, state: { balance: 400_000n } })
+  })
 })
