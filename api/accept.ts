@@ -1,6 +1,6 @@
 import type { Hex } from 'viem'
 import type { Candidate } from '../core/admit.ts'
-import { contractKey, type TokenConfig } from '../core/config.ts'
+import { contractKey, type TokenConfig, tokenDomainOf } from '../core/config.ts'
 import { type Refusal, refusal } from '../core/errors.ts'
 import { nowSeconds } from '../core/ports/clock.ts'
 import type { Admitted } from '../core/ports/intake.ts'
@@ -9,10 +9,11 @@ import { signedTerms } from '../core/protocol/schema.ts'
 import { intentDigest, type Taking } from '../core/protocol/taking.ts'
 import type { Payment } from '../core/protocol/typed-data.ts'
 import { screen } from '../core/screen.ts'
-import { type KnownChains, type KnownContract, refuseChain, tokenDomainOf } from './chains.ts'
+import { type KnownChains, type KnownContract, refuseChain } from './chains.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Introduction } from './introduce.ts'
 import { outageOf } from './outage.ts'
+import { checkPermits, draftPermit, type PermitDraft, type Permitted } from './permit.ts'
 import type { ApiPorts } from './ports.ts'
 import type { Submission } from './schemas/intent.ts'
 import { signablePayment } from './schemas/typed-data.ts'
@@ -31,6 +32,7 @@ type Draft = {
   readonly digest: Hex
   /** What the payer's signature is over: the digest, but for an authorization. */
   readonly signedDigest: Hex
+  readonly permit: PermitDraft | undefined
   readonly submission: Submission
 }
 type Signed = Draft & { readonly signature: CompactSignature }
@@ -55,7 +57,8 @@ export function createAccept({
     const drafts = submissions.map(screenOne)
     const signed = await through(drafts, checkAll)
     const introduced = await through(signed, introduceAll)
-    return through(introduced, (passed) => commitAll(passed, appId))
+    const permitted = await through(introduced, (passed) => checkPermits(signatures, passed))
+    return through(permitted, (passed) => commitAll(passed, appId))
   }
 
   function screenOne(submission: Submission): Draft | Refusal {
@@ -74,7 +77,9 @@ export function createAccept({
       taking.mode === 'pull' && taking.means === 'authorization'
         ? signablePayment(known.domain, payment, taking, tokenDomainOf(known.config, token)).digest
         : digest
-    return { outcome: 'ok', known, token, payment, taking, digest, signedDigest, submission }
+    const permit = draftPermit(known, token, { payment, taking }, submission.permit)
+    if (permit !== undefined && 'outcome' in permit) return permit
+    return { outcome: 'ok', known, token, payment, taking, digest, signedDigest, permit, submission }
   }
 
   async function checkAll(drafts: readonly Draft[]): Promise<readonly (Signed | Refusal)[]> {
@@ -111,9 +116,9 @@ export function createAccept({
     return signed.map((one) => refusals.get(one) ?? one)
   }
 
-  async function commitAll(signed: readonly Signed[], appId: string): Promise<readonly Accepted[]> {
+  async function commitAll(signed: readonly Permitted<Signed>[], appId: string): Promise<readonly Accepted[]> {
     const candidates = signed.map(
-      ({ known, token, payment, taking, digest, signature, submission }): Candidate => ({
+      ({ known, token, payment, taking, digest, signature, signedPermit, submission }): Candidate => ({
         id: newId('pi'),
         appId,
         chain: known.config,
@@ -122,6 +127,7 @@ export function createAccept({
         taking,
         digest,
         signature,
+        permit: signedPermit,
         orderId: submission.order,
       }),
     )

@@ -1,5 +1,5 @@
 import type { Address, Hex } from 'viem'
-import { type ChainConfig, contractKey, contractsOf, isPullSettler, modesOf, type TokenConfig } from '../core/config.ts'
+import { type ChainConfig, contractKey, contractsOf, isPullSettler, modesOf } from '../core/config.ts'
 import { type Refusal, RelayError, refusal } from '../core/errors.ts'
 import type { Chain } from '../core/ports/chain.ts'
 import type { Mode } from '../core/protocol/taking.ts'
@@ -13,11 +13,6 @@ export type KnownContract = {
   readonly separator: Hex
   /** Undefined while this process has no connection to it. */
   readonly node: Chain | undefined
-}
-
-/** The EIP-712 domain of a token that takes authorizations. */
-export function tokenDomainOf({ chainId }: ChainConfig, { address, authorization }: TokenConfig) {
-  return authorization === undefined ? undefined : { ...authorization, chainId, verifyingContract: address }
 }
 
 export type KnownChains = {

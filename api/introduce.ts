@@ -78,7 +78,10 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
       const ready = [...new Set(payers)].filter((payer) => !refusals.has(payer))
       const read = await readWallets(known, of, ready)
       if ('outcome' in read) for (const payer of ready) refusals.set(payer, read)
-      else await inParallel(read, ({ payer, wallet }) => accounts.refreshWallet(accountOf(payer), wallet))
+      else
+        await inParallel(read, ({ payer, wallet, asOfBlock }) =>
+          accounts.refreshWallet(accountOf(payer), wallet, asOfBlock),
+        )
     }
     return payers.map((payer): Introduced => refusals.get(payer) ?? { outcome: 'ready' })
   }
@@ -94,7 +97,8 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
     return final.states.map(({ payer, state }, index) => {
       const now = head.states[index]?.state ?? state
       const balance = most(state.balance, now.balance)
-      return { payer, wallet: { balance, allowance: most(state.allowance ?? 0n, now.allowance ?? 0n) } }
+      const allowance = most(state.allowance ?? 0n, now.allowance ?? 0n)
+      return { payer, wallet: { balance, allowance }, asOfBlock: final.asOfBlock }
     })
   }
 

@@ -3,7 +3,7 @@ import type { Address } from 'viem'
 import { type ChainConfig, type Config, contractKey, contractsOf } from '../core/config.ts'
 import { type Chain, ChainUnavailableError } from '../core/ports/chain.ts'
 import type { Log } from '../core/ports/log.ts'
-import { disagreements } from '../core/vault-facts.ts'
+import { askedOf, disagreements } from '../core/vault-facts.ts'
 
 /** Each wait is twice the one before, up to this. */
 const waitMillisMax = 15_000
@@ -42,12 +42,9 @@ export async function checkVaults({
   )
 }
 
-async function askUntilAnswered(
-  { chainId, relayerId, tokens }: ChainConfig,
-  chain: Chain,
-  { log, pause }: { log: Log; pause: Pause },
-) {
-  const asked = { tokens: tokens.map(({ address }) => address), senders: [], relayerId }
+async function askUntilAnswered(contract: ChainConfig, chain: Chain, { log, pause }: { log: Log; pause: Pause }) {
+  const { chainId } = contract
+  const asked = { ...askedOf(contract), senders: [] }
   for (let tries = 1; ; tries++) {
     try {
       return await chain.vaultFacts(asked)

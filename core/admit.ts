@@ -6,6 +6,7 @@ import type { ChainConfig, TokenConfig } from './config.ts'
 import { type Refusal, refusal } from './errors.ts'
 import type { Order } from './order.ts'
 import type { CompactSignature } from './protocol/packed.ts'
+import type { SignedPermit } from './protocol/packed-pull.ts'
 import type { Mode, Taking } from './protocol/taking.ts'
 import { type Payment, zeroHash, zeroOrderRef } from './protocol/typed-data.ts'
 
@@ -19,6 +20,8 @@ export type Candidate = {
   readonly taking: Taking
   readonly digest: Hex
   readonly signature: CompactSignature
+  /** Comes with a pull by allowance, and is sent before it: lets the settler take `value` from then on. */
+  readonly permit?: SignedPermit | undefined
   /** The order the client named, if it named one; else the order is looked up by payee and orderRef. */
   readonly orderId: string | undefined
 }
@@ -151,11 +154,13 @@ export function refuseUnbound({
 
 /** Money that is short: in the account, in the wallet, or of what the wallet allows. */
 function refuseShort(
-  { payment, taking, token }: Candidate,
-  state: AccountState,
+  { payment, taking, token, permit }: Candidate,
+  onChain: AccountState,
   reserved: bigint,
 ): Refusal | undefined {
   const { amount } = payment
+  // A permit replaces the allowance, also by a smaller one: it must cover all that is open.
+  const state = permit === undefined ? onChain : { ...onChain, allowance: permit.value }
   const available = availableFloor(state, reserved, taking)
   if (available >= amount) return undefined
   const fields = { available: `${available}`, amount: `${amount}`, missing: `${amount - available}` }

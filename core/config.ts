@@ -21,6 +21,8 @@ const atomicSchema = z.string().transform((text, context) => {
 const weiSchema = atomicSchema.transform((value): bigint => value)
 const countSchema = z.int().positive()
 
+const domainSchema = z.strictObject({ name: z.string().min(1), version: z.string().min(1) })
+
 const tokenSchema = z
   .strictObject({
     address: addressSchema,
@@ -33,7 +35,9 @@ const tokenSchema = z
     /** A payment above this waits for an operator. */
     holdAbove: atomicSchema,
     /** The token's own EIP-712 domain, if it has one: it signs authorizations (EIP-3009) for it. */
-    authorization: z.strictObject({ name: z.string().min(1), version: z.string().min(1) }).optional(),
+    authorization: domainSchema.optional(),
+    /** The same, if it takes permits (EIP-2612). */
+    permit: domainSchema.optional(),
   })
   .refine(({ scale }) => /^10*$/.test(`${scale}`), { path: ['scale'], message: 'a power of ten, 1 or more' })
   .refine(({ amountMin, amountMax }) => amountMin <= amountMax, { path: ['amountMin'], message: 'at most amountMax' })
@@ -135,6 +139,16 @@ export type Config = { readonly chains: readonly ChainConfig[] }
  */
 export function contractsOf(chain: ChainConfig): readonly ChainConfig[] {
   return chain.pullSettler === undefined ? [chain] : [chain, { ...chain, vault: chain.pullSettler, home: chain.vault }]
+}
+
+/** The EIP-712 domain in which a token takes authorizations, or permits; undefined if it takes none. */
+export function tokenDomainOf(
+  { chainId }: Pick<ChainConfig, 'chainId'>,
+  token: TokenConfig,
+  of: 'authorization' | 'permit' = 'authorization',
+) {
+  const domain = token[of]
+  return domain === undefined ? undefined : { ...domain, chainId, verifyingContract: token.address }
 }
 
 /** Names a contract of a chain. */

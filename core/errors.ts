@@ -177,8 +177,13 @@ export const errors = {
   },
   means_unsupported: {
     status: 422,
-    title: 'The token takes no authorizations',
+    title: 'The token takes no authorizations, or no permits',
     next: 'Sign the PullPayment that /v1/intents/prepare hands out, and allow the pull settler to take the amount.',
+  },
+  permit_invalid: {
+    status: 422,
+    title: 'The permit would not be taken by the token',
+    next: 'Prepare again and sign the permit that comes with the answer.',
   },
   insufficient_balance: {
     status: 422,

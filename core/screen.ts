@@ -39,15 +39,9 @@ export function screen({
     })
   }
   const { payee, payer, amount, nonce, deadline } = payment
-  // Tokens that a settlement contract is paid are nobody's: it owes them to no account.
-  const nobody: readonly (Address | undefined)[] = [
-    zeroAddress,
-    homeOf(chain),
-    chain.vault,
-    chain.pullSettler,
-    token.address,
-  ]
-  if (nobody.includes(payee) || payee === payer) {
+  // The contracts pay out what they owe and no more: what one sends the other is nobody's.
+  const unpayable = [zeroAddress, chain.vault, homeOf(chain), chain.pullSettler, token.address, payer]
+  if (unpayable.includes(payee)) {
     return refusal('payee_invalid', `${payee} cannot be paid`, { payee })
   }
   if (amount < token.amountMin || amount > token.amountMax) {

@@ -4,7 +4,7 @@ import { type AccountKey, type Block, ChainUnavailableError, type VaultEvent } f
 import type { BlockRange } from '../core/ports/reconciliation.ts'
 import type { ChainFacts, ChainMove, ChainPayment } from '../core/range-facts.ts'
 import { isSettledPayment } from '../core/settled-batch.ts'
-import { type BatchEvent, minedBatch, settledBatchOf } from './mined-batch.ts'
+import { type BatchEvent, isOfOurBooks, readSettled } from './mined-batch.ts'
 import { isEmpty, ourOverdue } from './settling.ts'
 import type { StageContext } from './stage.ts'
 import { groupsOf, touchedBy } from './touched.ts'
@@ -83,10 +83,12 @@ async function readSettlements(context: StageContext, events: readonly VaultEven
     }
     if (event.name !== 'BatchSettled' || isEmpty(event)) continue
     const { txHash, token, relayerId } = event
-    const batch = relayerId === context.config.relayerId ? await readBatch(context, event) : undefined
+    const batch = isOfOurBooks(context, event) ? await readBatch(context, event) : undefined
     if (batch === undefined) unread.push({ txHash, token, relayerId })
     else {
       payments.push(...batch)
+      // What another relayer pulled has no audit record of ours.
+      if (relayerId !== context.config.relayerId) continue
       settlements.push({
         txHash,
         token,
@@ -100,11 +102,10 @@ async function readSettlements(context: StageContext, events: readonly VaultEven
 
 /** The payments of a batch that took effect; undefined if its calldata cannot be read. */
 async function readBatch(context: StageContext, event: BatchEvent): Promise<readonly ChainPayment[] | undefined> {
-  const mined = await minedBatch(context, event)
-  if (mined === undefined) return undefined
   const { txHash, token, mode } = event
-  return settledBatchOf(context, mined)
-    .payments.filter(isSettledPayment)
+  const batch = await readSettled(context, event)
+  return batch?.payments
+    .filter(isSettledPayment)
     .map(({ digest, payment: { payer, payee, amount } }) => ({ digest, mode, payer, payee, token, amount, txHash }))
 }
 

@@ -53,9 +53,10 @@ function packPull({ token, anchor, payments }: Draft, scale: bigint): Packed {
   const isByAllowance = ({ taking }: WaitingPayment) => taking.mode === 'pull' && taking.means === 'allowance'
   const allowances = payments.filter(isByAllowance)
   const authorizations = payments.filter((payment) => !isByAllowance(payment))
+  const permits = payments.flatMap(({ permit }) => permit ?? [])
   const bitOf = new Map([...allowances, ...authorizations].map(({ id }, bit) => [id, bit]))
   return {
-    payload: encodePullBatch({ token, scale, anchor, payout: 'netted', permits: [], allowances, authorizations }),
+    payload: encodePullBatch({ token, scale, anchor, payout: 'netted', permits, allowances, authorizations }),
     bits: payments.map(({ id }) => bitOf.get(id) ?? 0),
     bitCount: payments.length,
   }

@@ -1,5 +1,7 @@
+import { size } from 'viem'
 import { findToken } from '../core/config.ts'
 import type { BatchKind, WaitingCancel, WaitingPayment } from '../core/ports/batching.ts'
+import type { Simulation } from '../core/ports/chain.ts'
 import { decodeResults } from '../core/protocol/packed.ts'
 import { whyRefused } from '../core/refused.ts'
 import { type Draft, type Packed, pack, runsIn } from './draft.ts'
@@ -38,7 +40,11 @@ export async function fitToChain(context: StageContext, draft: Draft): Promise<F
   for (let round = 0; round < roundsMax && payments.length + cancels.length > 0; round++) {
     const packed = pack({ ...draft, payments, cancels }, scale)
     const { payload } = packed
-    const simulation = await chain.simulate({ from: signer.address, payload })
+    const bytes = size(payload)
+    const simulation: Simulation =
+      bytes > config.batch.bytesMax
+        ? { outcome: 'too_big', reason: `${bytes} bytes` }
+        : await chain.simulate({ from: signer.address, payload })
 
     if (simulation.outcome === 'ran') {
       const results = decodeResults(simulation.results, packed.bitCount)

@@ -31,7 +31,7 @@ import type { Clock } from '../core/ports/clock.ts'
 import type { LaneSigner } from '../core/ports/lane-signer.ts'
 import type { Signer } from '../core/ports/signer.ts'
 import { developmentKeyWarning } from '../core/signer-uri.ts'
-import { disagreements } from '../core/vault-facts.ts'
+import { askedOf, disagreements } from '../core/vault-facts.ts'
 import { expectNoOrphans } from './orphans.ts'
 import { startRelayer } from './relayer.ts'
 import { readSettings, retiringLanes } from './settings.ts'
@@ -97,8 +97,7 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
   const chain = connectChain({ ...chainConfig, log })
   // A lane that retires need not be known any more: what it still sends is then refused, and its payments go elsewhere.
   const senders = addresses.filter((address) => !retiring.has(address))
-  const tokens = chainConfig.tokens.map(({ address }) => address)
-  const facts = await chain.vaultFacts({ tokens, senders, relayerId: chainConfig.relayerId })
+  const facts = await chain.vaultFacts({ ...askedOf(chainConfig), senders })
   const wrong = disagreements(chainConfig, facts, { senders, authority: undefined })
   if (wrong.length > 0) throw new Error(`Nothing is signed, because ${wrong.join('; ')}.`)
   const lanes = createLanes(database)

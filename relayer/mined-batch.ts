@@ -12,19 +12,47 @@ export type BatchEvent = VaultEvent & { readonly name: 'BatchSettled' }
 
 /**
  * A batch that the contract settled, from its calldata, because the event carries only the result bits. Undefined if the tx
- * went to another contract, whose calldata says nothing, or if it is no batch of a listed token.
+ * went to another contract, whose calldata says nothing, or if it is no batch of a listed token. `known`: where chained
+ * accounts stood before it, if the books say; else the node must have the state of the block before.
  * @throws ChainUnavailableError if the node does not have what it must have.
  */
-export async function minedBatch(context: StageContext, event: BatchEvent): Promise<MinedBatch | undefined> {
+export async function minedBatch(
+  context: StageContext,
+  event: BatchEvent,
+  known?: MinedBatch['starts'],
+): Promise<MinedBatch | undefined> {
   const sent = await readPayload(context, event)
   if (sent === undefined) return undefined
-  const starts = event.mode === 'chained' ? await startsOf(context, event, sent) : new Map<Address, ChainStart>()
+  const starts = event.mode === 'chained' ? (known ?? (await startsOf(context, event, sent))) : new Map()
   return { ...sent, results: event.results, starts }
 }
 
 /** What such a batch settled. */
 export function settledBatchOf({ config }: Pick<StageContext, 'config'>, mined: MinedBatch): SettledBatch {
   return settledBatch(mined, domainSeparator(domainOf(config)))
+}
+
+/**
+ * Whether a batch moves what is in our books: those of our relayer id, and all that pull, for every relayer of the vault may
+ * settle what a payer has signed for the pull settler.
+ */
+export function isOfOurBooks({ config }: Pick<StageContext, 'config'>, event: BatchEvent): boolean {
+  return event.relayerId === config.relayerId || event.mode === 'pull'
+}
+
+/**
+ * What a batch of our books settled; undefined if its calldata says nothing. What another relayer sent must not stop us,
+ * whatever it is.
+ * @throws ChainUnavailableError as `minedBatch`, @throws Error for a malformed batch of our own id
+ */
+export async function readSettled(context: StageContext, event: BatchEvent): Promise<SettledBatch | undefined> {
+  try {
+    const mined = await minedBatch(context, event)
+    return mined && settledBatchOf(context, mined)
+  } catch (error) {
+    if (event.relayerId === context.config.relayerId || error instanceof ChainUnavailableError) throw error
+    return undefined
+  }
 }
 
 type Sent = Pick<MinedBatch, 'payload' | 'scale'>
@@ -51,8 +79,8 @@ async function startsOf(
   const before: { readonly sent: Sent; readonly results: Hex }[] = []
   for (const earlier of await chain.events(block.value)) {
     if (earlier.name !== 'BatchSettled' || earlier.mode !== 'chained') continue
-    if (earlier.token !== token || earlier.logIndex >= event.logIndex) continue
-    // What another contract sent is of another relayer, whose payers are none of ours.
+    // The payers of another relayer are none of ours.
+    if (earlier.token !== token || earlier.relayerId !== event.relayerId || earlier.logIndex >= event.logIndex) continue
     const theirs = await readPayload(context, earlier)
     if (theirs !== undefined) before.push({ sent: theirs, results: earlier.results })
   }

@@ -2,7 +2,7 @@ import { type Address, checksumAddress, type Hex } from 'viem'
 import type { AccountKey, VaultEvent } from '../core/ports/chain.ts'
 import type { Mode } from '../core/protocol/taking.ts'
 import { isSettledPayment } from '../core/settled-batch.ts'
-import { type BatchEvent, minedBatch, settledBatchOf } from './mined-batch.ts'
+import { type BatchEvent, isOfOurBooks, readSettled } from './mined-batch.ts'
 import type { StageContext } from './stage.ts'
 
 /** A payment that a transaction we did not send has settled. Settled by another sender is settled. */
@@ -23,17 +23,20 @@ export type OutsidePayment = {
 export type Outside = { readonly payments: readonly OutsidePayment[]; readonly touched: readonly AccountKey[] }
 
 /**
- * Payments of a batch of our relayer id that we did not send (books restored from a backup, a key used elsewhere).
- * @throws Error if its calldata cannot be read: then the books must not move on.
+ * Payments of a batch that we did not send: of our relayer id (books restored from a backup, a key used elsewhere), or pulled
+ * by another relayer of the vault.
+ * @throws Error if the calldata of one of our id cannot be read: then the books must not move on.
  */
 async function readOutsideBatch(context: StageContext, event: BatchEvent): Promise<Outside> {
-  const { txHash, blockNumber, token } = event
-  const mined = await minedBatch(context, event)
-  if (mined === undefined) {
-    const who = `relayer ${context.config.relayerId}`
-    throw new Error(`tx ${txHash} settled for ${who}, but is no call of the contract with a batch of a listed token`)
+  const { txHash, blockNumber, token, relayerId } = event
+  const batch = await readSettled(context, event)
+  if (batch === undefined) {
+    const what = `tx ${txHash} settled for relayer ${relayerId}, but is no call of the contract with a batch of a listed token`
+    if (relayerId === context.config.relayerId) throw new Error(what)
+    context.log.error({ txHash, relayerId }, 'what another relayer pulled cannot be read')
+    return { payments: [], touched: [] }
   }
-  const { mode, payments, cancels } = settledBatchOf(context, mined)
+  const { mode, payments, cancels } = batch
   const settled = payments.filter(isSettledPayment).map(({ digest, payment: { payer, payee, amount } }) => ({
     ...{ digest, mode, payer, payee, token, amount, txHash, blockNumber, isOverdue: false },
   }))
@@ -58,8 +61,7 @@ export async function readOutside(
       payments.push(overdue)
       touched.push(overdue)
     }
-    const isOurs = event.name === 'BatchSettled' && event.relayerId === context.config.relayerId
-    if (!isOurs || ownTxs.has(event.txHash)) continue
+    if (event.name !== 'BatchSettled' || !isOfOurBooks(context, event) || ownTxs.has(event.txHash)) continue
     const batch = await readOutsideBatch(context, event)
     payments.push(...batch.payments)
     touched.push(...batch.touched)

@@ -1,4 +1,4 @@
-import { erc20Abi } from 'viem'
+import { type Address, erc20Abi, parseAbi } from 'viem'
 import { z } from 'zod'
 import { type ChainConfig, isPullSettler } from '../../core/config.ts'
 import { type Block, type Chain, ChainUnavailableError, type Found } from '../../core/ports/chain.ts'
@@ -15,6 +15,8 @@ import { send } from './send.ts'
 import { simulate } from './simulate.ts'
 import { vaultContract } from './vault.ts'
 
+/** @see EIP-2612 */
+const noncesAbi = parseAbi(['function nonces(address owner) view returns (uint256)'])
 const timeoutMillisDefault = 5_000
 
 const blockSchema = z
@@ -71,6 +73,12 @@ export function connectChain({
     events: (block) => readEvents(rpc, contract, block),
 
     accounts: contract.accounts,
+    permitNonces: async (token, owners) => {
+      const { hash } = await head()
+      const ask = (owner: Address) =>
+        read(rpc, { to: token, abi: noncesAbi, functionName: 'nonces', args: [owner] }, hash)
+      return Promise.all(owners.map(ask))
+    },
     isPaused: contract.isPaused,
     holdings: (tokens, atBlock) =>
       Promise.all(

@@ -1,4 +1,4 @@
-import { type Address, decodeEventLog, type Hex, toEventSelector } from 'viem'
+import { type Address, decodeEventLog, type Hex, parseAbi, toEventSelector } from 'viem'
 import type { AccountState } from '../../core/account.ts'
 import type { VaultEvent } from '../../core/ports/chain.ts'
 import { pullSettlerAbi } from '../../core/protocol/pull-settler-abi.ts'
@@ -7,6 +7,9 @@ import { read, readInParts } from './read.ts'
 import type { Rpc } from './rpc.ts'
 import { type EventLog, placeOf, type SettlementContract } from './settlement-contract.ts'
 import { vaultFacts } from './vault.ts'
+
+/** @see EIP-2612, which names it; tokens with EIP-3009 have it as well. */
+const separatorAbi = parseAbi(['function DOMAIN_SEPARATOR() view returns (bytes32)'])
 
 /** @param relayerId of this relayer: wallets are bound to none, so each counts as bound to it. */
 export function pullSettlerContract(rpc: Rpc, settler: Address, relayerId: number): SettlementContract {
@@ -31,6 +34,11 @@ export function pullSettlerContract(rpc: Rpc, settler: Address, relayerId: numbe
       ...(await vaultFacts(rpc, await home(atBlock), about, atBlock)),
       domainSeparator: await read(rpc, { ...of, functionName: 'DOMAIN_SEPARATOR', args: [] }, atBlock),
       deadlineAheadSecondsMax: await read(rpc, { ...of, functionName: 'DEADLINE_AHEAD_MAX', args: [] }, atBlock),
+      tokenSeparators: await Promise.all(
+        about.authorizing.map((to) =>
+          read(rpc, { to, abi: separatorAbi, functionName: 'DOMAIN_SEPARATOR', args: [] }, atBlock),
+        ),
+      ),
     }),
   }
 }

@@ -43,6 +43,7 @@ export async function vaultFacts(
       senders.map((sender) => read(rpc, { ...of, functionName: 'relayerIdOf', args: [sender] }, atBlock)),
     ),
     acknowledger: await read(rpc, { ...of, functionName: 'acknowledgerOf', args: [relayerId] }, atBlock),
+    tokenSeparators: [],
   }
 }
 

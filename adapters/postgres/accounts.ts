@@ -13,12 +13,11 @@ export function createAccounts(database: Database): Accounts {
   return {
     find: (account) => find(database, account),
     introduce: (account, state, asOfBlock) => introduce(database, account, state, asOfBlock),
-    refreshWallet: async (account, { balance, allowance = 0n }) => {
+    refreshWallet: async (account, { balance, allowance = 0n }, asOfBlock) => {
       await sql`
         update account set balance = ${balance}::numeric, allowance = ${allowance}::numeric
-        where ${isOf(account)} and mode = 'pull' and (balance, allowance) is distinct from (${balance}::numeric, ${allowance}::numeric)`.execute(
-        database,
-      )
+        where ${isOf(account)} and mode = 'pull' and as_of_block <= ${asOfBlock}
+          and (balance, allowance) is distinct from (${balance}::numeric, ${allowance}::numeric)`.execute(database)
     },
     reserveNonce: (account, { expiresAt, nowSeconds }) =>
       retryContention(() =>

@@ -9,10 +9,12 @@ import type {
   WaitingCancel,
   WaitingPayment,
 } from '../../core/ports/batching.ts'
+import type { SignedPermit } from '../../core/protocol/packed-pull.ts'
 import type { Mode } from '../../core/protocol/taking.ts'
+import { chainedWaiting, type SignedRow } from './chained-waiting.ts'
 import { addressOf, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { type Database, inTransaction, query } from './database.ts'
-import { type IntentRow, paymentOf, takingOf } from './intent-row.ts'
+import { paymentOf, takingOf } from './intent-row.ts'
 import { isRecent } from './open-window.ts'
 
 /** Longest pause before a refused record is tried again. */
@@ -22,7 +24,8 @@ const cancelRetryMillisMin = 5_000
 export function createBatching(database: Database): Batching {
   return {
     waiting: (chainId, vault, countMax) => waiting(database, chainId, vault, countMax),
-    payments: (chainId, vault, kind, countMax) => payments(database, chainId, vault, kind, countMax),
+    payments: (chainId, vault, kind, countMax, except = []) =>
+      payments(database, chainId, vault, kind, countMax, except),
     cancels: (chainId, vault, token, countMax) => cancels(database, chainId, vault, token, countMax),
     create: (batch) => create(database, batch),
     refuse: (refusals) => refuse(database, refusals),
@@ -96,28 +99,42 @@ async function payments(
   vault: Address,
   { token, mode }: BatchKind,
   countMax: number,
+  except: readonly Address[],
 ): Promise<readonly WaitingPayment[]> {
+  const open = sql`${isOpen(chainId, vault)} and i.token = ${bytes(token)} and i.mode = ${mode}`
   const found = await query(
     database,
-    sql<IntentRow & { readonly signature: Buffer }>`
-      select i.* from intent i
-      where ${isOpen(chainId, vault)} and i.token = ${bytes(token)} and i.mode = ${mode} and ${isDuePayment}
-        ${mode === 'chained' ? sql`and i.payer not in (${onTheirWay(chainId, vault, token)})` : sql``}
-      order by i.retry_at, i.id limit ${countMax}`,
+    mode === 'chained'
+      ? chainedWaiting({ open, isDue: isDuePayment, chainId, vault, token, countMax, except })
+      : sql<SignedRow>`select i.* from intent i where ${open} and ${isDuePayment} order by i.retry_at, i.id limit ${countMax}`,
   )
+  const permits = mode === 'pull' ? await permitsOf(database, found) : undefined
   return found.map((row) => ({
     id: idOf('pi', row.id),
     ...paymentOf(row),
     taking: takingOf(row),
     signature: hexOf(row.signature),
+    permit: permits?.get(row.id),
   }))
 }
 
-/** Payers with a run in a batch that is not included: what follows cannot settle before it, and would only crowd out others. */
-const onTheirWay = (chainId: number, vault: Address, token: Address) => sql`
-  select p.payer from batch b join intent p on p.batch_id = b.id
-  where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.token = ${bytes(token)} and b.mode = 'chained'
-    and b.state in ('batched', 'submitted') and ${isRecent('p.id')}`
+/** By the ids that rows hold. */
+async function permitsOf(database: Database, rows: readonly SignedRow[]): Promise<ReadonlyMap<string, SignedPermit>> {
+  const owners = new Map(rows.map(({ id, payer }) => [id, addressOf(payer)]))
+  const found = await query(
+    database,
+    sql<{ intent_id: string; value: string; deadline: string; signature: Buffer }>`
+      select * from pull_permit where intent_id = any(${[...owners.keys()]}::uuid[])`,
+  )
+  return new Map(
+    found.flatMap(({ intent_id, value, deadline, signature }): readonly [string, SignedPermit][] => {
+      const owner = owners.get(intent_id)
+      if (owner === undefined) return []
+      const permit = { owner, value: BigInt(value), deadline: BigInt(deadline), signature: hexOf(signature) }
+      return [[intent_id, permit]]
+    }),
+  )
+}
 
 async function cancels(
   database: Database,

@@ -178,6 +178,8 @@ export async function endSpent(scope: Scope, accounts: readonly RefreshedAccount
 }
 
 async function endPaid(scope: Scope, found: readonly EndedRow[]): Promise<readonly Ended[]> {
+  // An empty set names no day, so Postgres would open every one.
+  if (found.length === 0) return []
   const ended = found.map(endedOf)
   await freeNonces(scope, ended)
   await storeLedgerEntries(
@@ -195,6 +197,7 @@ async function endPaid(scope: Scope, found: readonly EndedRow[]): Promise<readon
 }
 
 export async function endUnpaid(scope: Scope, found: readonly EndedRow[]): Promise<readonly Ended[]> {
+  if (found.length === 0) return []
   const ended = found.map(endedOf)
   await freeNonces(scope, ended)
   await sql`delete from order_claim where intent_id = any(${found.map(({ id }) => id)}::uuid[])

@@ -31,6 +31,7 @@ export async function storeTaken(tx: DbTransaction, taken: readonly Taken[]): Pr
   const set = JSON.stringify(taken.map(rowOf))
   await storeIntents(tx, set)
   await storeDigests(tx, set)
+  await storePermits(tx, taken)
   await claimNonces(tx, set, taken.length)
   await claimOrders(tx, set)
   await reserve(tx, set)
@@ -97,6 +98,21 @@ async function storeIntents(tx: DbTransaction, set: string): Promise<void> {
       payer bytea, payee bytea, amount numeric, nonce bigint, mode text, means text, previous bytea, link bytea, deadline bigint, order_ref bytea, order_id uuid,
       order_app_id text, digest bytea, signature bytea, state text, reason text, guarantee text, accepted_at bigint, settle_by bigint,
       acknowledgement_id uuid, acknowledgement_index integer)`.execute(tx)
+}
+
+async function storePermits(tx: DbTransaction, taken: readonly Taken[]): Promise<void> {
+  const set = taken.flatMap(({ candidate: { id, permit } }) => {
+    if (permit === undefined) return []
+    const { value, deadline, signature } = permit
+    return [{ id: uuidOfOwn('pi', id), value: `${value}`, deadline: `${deadline}`, signature: byteaText(signature) }]
+  })
+  if (set.length === 0) return
+  await sql`
+    insert into pull_permit (intent_id, value, deadline, signature)
+    select id, value, deadline, signature
+    from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(id uuid, value numeric, deadline numeric, signature bytea)`.execute(
+    tx,
+  )
 }
 
 /** Without `on conflict`: a digest that slipped past the account's lock must undo the whole set. */

@@ -8,7 +8,7 @@ const clockSkewMillisMax = 24 * 3600_000
 const waitMillisMax = deadlineAheadSecondsMax * 1_000 + clockSkewMillisMax
 
 /** Ids of all payments that may wait. As constants, so that Postgres plans, locks and reads these days and no other. */
-export function isRecent(id: 'i.id' | 'p.id' | 'c.intent_id'): RawBuilder<unknown> {
+export function isRecent(id: 'i.id' | 'p.id' | 'b.id' | 'c.intent_id'): RawBuilder<unknown> {
   return sql`
     ${sql.ref(id)} >= ${uuidAt(Date.now() - waitMillisMax)} and ${sql.ref(id)} < ${uuidAt(Date.now() + clockSkewMillisMax)}`
 }

@@ -36,6 +36,7 @@ const factsSchema = z
             amountMin: answer.amount('Smallest payment'),
             amountMax: answer.amount('Largest payment'),
             takesAuthorizations: z.boolean().meta({ description: 'EIP-3009, for mode pull', example: true }),
+            takesPermits: z.boolean().meta({ description: 'EIP-2612, for mode pull', example: true }),
           }),
         ),
       }),
@@ -59,8 +60,14 @@ export function showFacts({
 }): RouteHandler<typeof factsRoute, ApiEnv> {
   const chains = config.chains.map(({ chainId, name, vault, pullSettler, relayerId, tokens }) => ({
     ...{ chainId, name, vault, pullSettler: pullSettler ?? null, relayerId },
-    tokens: tokens.map(({ address, symbol, decimals, scale, amountMin, amountMax, authorization }) => ({
-      ...{ address, symbol, decimals, takesAuthorizations: authorization !== undefined },
+    tokens: tokens.map(({ address, symbol, decimals, scale, amountMin, amountMax, authorization, permit }) => ({
+      ...{
+        address,
+        symbol,
+        decimals,
+        takesAuthorizations: authorization !== undefined,
+        takesPermits: permit !== undefined,
+      },
       ...{ scale: `${scale}`, amountMin: `${amountMin}`, amountMax: `${amountMax}` },
     })),
   }))

@@ -90,6 +90,7 @@ export const submitRoute = createRoute({
       'previous_mismatch',
       'previous_held',
       'means_unsupported',
+      'permit_invalid',
       'insufficient_balance',
       'allowance_short',
       'chain_unavailable',

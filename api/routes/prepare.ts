@@ -1,17 +1,19 @@
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import { availableFloor } from '../../core/account.ts'
 import { nextLink, openTail } from '../../core/chained.ts'
+import { type TokenConfig, tokenDomainOf } from '../../core/config.ts'
 import { type Refusal, RelayError, refusal } from '../../core/errors.ts'
 import type { AccountRecord } from '../../core/ports/accounts.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
 import type { OrderRecord } from '../../core/ports/orders.ts'
 import { type Means, means, modes, type Taking } from '../../core/protocol/taking.ts'
-import { zeroOrderRef } from '../../core/protocol/typed-data.ts'
-import { type KnownChains, refuseChain, tokenDomainOf } from '../chains.ts'
+import { type Payment, zeroOrderRef } from '../../core/protocol/typed-data.ts'
+import { type KnownChains, refuseChain } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
 import type { Introduction } from '../introduce.ts'
 import { errorOf } from '../middleware/problem.ts'
 import { findPayerAccount, meansFor, type PayerAccount, type Wanted } from '../payer-account.ts'
+import { permitNonceOf, proposePermit } from '../permit.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
 import { answer, field, isoOf, keyHeader } from '../schemas/fields.ts'
@@ -74,6 +76,20 @@ const preparedSchema = z
     expiresAt: answer.time('The nonce is kept for this payment until then; a sequence is kept for nobody'),
     order: z.string().nullable().meta({ description: 'Send it back with the signature', example: example.orderId }),
     warnings: z.array(warningSchema).meta({ example: [] }),
+    permit: z
+      .object({
+        value: answer.amount('Covers what is open and this payment'),
+        nonce: z.string().meta({ description: 'The token’s own', example: '0' }),
+        deadline: answer.seconds('Last second the token takes it'),
+        typedData: typedDataSchema,
+        digest: answer.hash('What the wallet signs in the end'),
+      })
+      .nullable()
+      .meta({
+        description:
+          'Where the allowance is short and the token takes permits (EIP-2612): sign it too, and send value, nonce, deadline and signature as `permit`; no approval is needed then',
+        example: null,
+      }),
   })
   .meta({ id: 'Prepared' })
 
@@ -148,6 +164,7 @@ export function prepare({
         expiresAt: isoOf(Number(deadline) * 1000),
         order: order?.id ?? null,
         warnings: warningsOf(found.record, taking, terms.amount, token.symbol),
+        permit: await permitFor(found, token, payment, taking),
       },
       201,
     )
@@ -179,6 +196,18 @@ export function prepare({
     }
     return { nonce, taking }
   }
+}
+
+/** Undefined to null: there is nothing to permit, or nobody who says which permit comes next. */
+async function permitFor({ known, record }: PayerAccount, token: TokenConfig, payment: Payment, taking: Taking) {
+  const { state, reserved } = record
+  if (taking.mode !== 'pull' || availableFloor(state, reserved, taking) >= payment.amount) return null
+  if (taking.means !== 'allowance' || token.permit === undefined) return null
+  const nonce = await permitNonceOf(known.node, token.address, payment.payer)
+  const proposed = nonce === undefined ? undefined : proposePermit(known, token, payment, { reserved, nonce })
+  if (proposed === undefined) return null
+  const { value, deadline, typedData, digest } = proposed
+  return { value: `${value}`, nonce: `${nonce}`, deadline: `${deadline}`, typedData, digest }
 }
 
 function takingFor(

@@ -2,15 +2,31 @@ import { z } from '@hono/zod-openapi'
 import type { Address } from 'viem'
 import { intentStates } from '../../core/intent.ts'
 import type { IntentRecord } from '../../core/ports/intents.ts'
+import { uintSchema } from '../../core/protocol/schema.ts'
 import { means, modes, type Taking } from '../../core/protocol/taking.ts'
 import type { Payment } from '../../core/protocol/typed-data.ts'
 import { acknowledgementSchema, showAcknowledgement } from './acknowledgement.ts'
 import { example } from './example.ts'
 import { answer, field, intentJsonSchema, isoOf } from './fields.ts'
 
+/** What a payer without allowance signs beside a pull by allowance. */
+const permitSchema = z
+  .strictObject({
+    value: field.amount.meta({ description: 'What the pull settler may take from then on, instead of the allowance' }),
+    nonce: uintSchema.meta({ description: 'The token’s own count of the payer’s permits', example: '0' }),
+    deadline: field.deadline,
+    signature: field.signature,
+  })
+  .meta({ id: 'Permit', description: 'EIP-2612, for the pull settler as spender; as `prepare` proposes it.' })
+
 /** One submission: what was signed, the signature, and the order it pays if the client knows it. */
 export const submissionSchema = z
-  .strictObject({ intent: intentJsonSchema, signature: field.signature, order: field.orderId.optional() })
+  .strictObject({
+    intent: intentJsonSchema,
+    signature: field.signature,
+    order: field.orderId.optional(),
+    permit: permitSchema.optional(),
+  })
   .meta({ id: 'Submission' })
 export type Submission = z.output<typeof submissionSchema>
 

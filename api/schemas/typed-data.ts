@@ -10,7 +10,9 @@ import {
   domainSeparator,
   type PayeeOwnership,
   type Payment,
+  type Permit,
   payeeOwnershipDigest,
+  permitDigest,
   pullAuthorization,
   types,
 } from '../../core/protocol/typed-data.ts'
@@ -65,6 +67,16 @@ export function signablePayment(
   }
   const type = taking.mode === 'pull' ? 'PullPayment' : 'Payment'
   return { typedData: typedData(domain, type, { ...terms, nonce: `${nonce}`, ...rest }), digest }
+}
+
+/** @see EIP-2612 */
+export function signablePermit(tokenDomain: TokenDomain, permit: Permit): Signable {
+  const { owner, spender, value, nonce, deadline } = permit
+  const message = { owner, spender, value: `${value}`, nonce: `${nonce}`, deadline: `${deadline}` }
+  return {
+    typedData: typedData(tokenDomain, 'Permit', message),
+    digest: permitDigest(domainSeparator(tokenDomain), permit),
+  }
 }
 
 /** The token's own EIP-712 domain. */

@@ -35,9 +35,14 @@ export type Accounts = {
   readonly introduce: (account: VaultAccount, state: AccountState, asOfBlock: bigint) => Promise<'stored' | 'stale'>
   /**
    * What a wallet holds and allows moves without an event of ours, so mode `pull` is read anew for each payment: raises or
-   * lowers balance and allowance of a stored account, and leaves its nonces to finality.
+   * lowers balance and allowance of a stored account, and leaves its nonces to finality. `asOfBlock`: the final block it was
+   * read at or after; if finality has read the account at a later one since, that stands.
    */
-  readonly refreshWallet: (account: VaultAccount, state: Pick<AccountState, 'balance' | 'allowance'>) => Promise<void>
+  readonly refreshWallet: (
+    account: VaultAccount,
+    state: Pick<AccountState, 'balance' | 'allowance'>,
+    asOfBlock: bigint,
+  ) => Promise<void>
   /** Hands out an intent nonce until `expiresAt` (unix seconds), again the longest unsigned one if all are out; `full`: 64 payments are open. The account must be stored. */
   readonly reserveNonce: (
     account: VaultAccount,

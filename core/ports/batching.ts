@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { SignedCancel, SignedPayment } from '../protocol/packed.ts'
+import type { SignedPermit } from '../protocol/packed-pull.ts'
 import type { Mode, Taking } from '../protocol/taking.ts'
 import type { AuditHead } from './audit.ts'
 
@@ -12,7 +13,11 @@ export type Waiting = BatchKind & {
 }
 /** What one batch has in common. */
 export type BatchKind = { readonly token: Address; readonly mode: Mode }
-export type WaitingPayment = SignedPayment & { readonly id: string; readonly taking: Taking }
+export type WaitingPayment = SignedPayment & {
+  readonly id: string
+  readonly taking: Taking
+  readonly permit?: SignedPermit | undefined
+}
 /** `id`: the payment that it cancels. */
 export type WaitingCancel = SignedCancel & { readonly id: string }
 
@@ -38,12 +43,13 @@ export type RecordRefusal = { readonly id: string; readonly reason: string; read
 export type Batching = {
   /** Counts up to `countMax` payments and as many cancels per token (default 1,024): more than a batch takes tell nothing. */
   readonly waiting: (chainId: number, vault: Address, countMax: number) => Promise<readonly Waiting[]>
-  /** Longest due first: what was refused queues behind the others. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. */
+  /** Longest due first: what was refused queues behind the others. Read without a lock: `create` takes the lock and refuses what has moved meanwhile. None of `except`: payers. */
   readonly payments: (
     chainId: number,
     vault: Address,
     kind: BatchKind,
     countMax: number,
+    except?: readonly Address[],
   ) => Promise<readonly WaitingPayment[]>
   readonly cancels: (
     chainId: number,

@@ -90,12 +90,16 @@ export type Chain = {
     payers: readonly Address[],
     atBlock: Hex,
   ) => Promise<readonly AccountState[]>
+  /** The token's own counts of permits (EIP-2612), at the head, in the order of the owners: the nonces of their next ones. */
+  readonly permitNonces: (token: Address, owners: readonly Address[]) => Promise<readonly bigint[]>
   readonly isPaused: (atBlock: Hex) => Promise<boolean>
   /** How much of each token the vault holds, by the token's own word: `balanceOf(vault)`. In the order of the tokens. */
   readonly holdings: (tokens: readonly Address[], atBlock: Hex) => Promise<readonly bigint[]>
   /** What the vault on chain says of itself, to compare with the configuration at start. */
   readonly vaultFacts: (about: {
     readonly tokens: readonly Address[]
+    /** Of the tokens, those whose own EIP-712 domain is asked for. */
+    readonly authorizing: readonly Address[]
     readonly senders: readonly Address[]
     readonly relayerId: number
   }) => Promise<VaultFacts>

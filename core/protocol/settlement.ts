@@ -21,9 +21,12 @@ export type PackedPayment = {
 /** Where a chained account stood before a run of it: its sequence and the link of that payment. */
 export type ChainStart = { readonly sequence: bigint; readonly head: Hex }
 
+/** For a refused run, whose payments have no place. */
+const nowhere: ChainStart = { sequence: 0n, head: `0x${'00'.repeat(16)}` }
+
 /** What a packed batch alone does not tell. */
 export type KnownOfBatch = {
-  /** Asked for each of `chainedPayers`: where their accounts stood. */
+  /** Asked for each of `chainedPayers`: where their accounts stood. Those whose runs were all refused need not be known. */
   readonly startOf: (payer: Address) => ChainStart | undefined
   /** Whether a bit is set in the results: a refused run moves its account on by nothing. */
   readonly isSettled: (bit: number) => boolean
@@ -35,7 +38,7 @@ export type DecodedSettlement = {
   readonly anchor: Hex
   /** Payers of a chained batch: what their payments are called depends on where their accounts stood. */
   readonly chainedPayers: readonly Address[]
-  /** @throws RangeError if `startOf` does not know one of `chainedPayers` */
+  /** @throws RangeError if `startOf` does not know the payer of a run that settled */
   readonly payments: (known: KnownOfBatch) => readonly PackedPayment[]
   readonly cancels: readonly (SignedCancel & { readonly bit: number })[]
   readonly bitCount: number
@@ -85,7 +88,7 @@ function ofChained(payload: Hex, scale: bigint): DecodedSettlement {
       const reached = new Map<Address, ChainStart>()
       return runs.flatMap((run, bit) => {
         const payer = checksumAddress(run.payer)
-        const start = reached.get(payer) ?? startOf(payer)
+        const start = reached.get(payer) ?? startOf(payer) ?? (isSettled(bit) ? undefined : nowhere)
         if (start === undefined) throw new RangeError(`where the account of ${payer} stood is not known`)
         const { payments, end } = ofRun(run, { token, payer, bit, scale, start, isPlaced: isSettled(bit) })
         if (isSettled(bit)) reached.set(payer, end)
@@ -112,7 +115,8 @@ function ofRun(
     sequence += 1n
     const payment = checksummed({ ...link, payer, token, nonce: sequence })
     const taking: Taking = { mode: 'chained', previous }
-    previous = chainedLink(link, previous, scale)
+    // A refused run may hold what no payer can sign, such as an amount of zero: it has no links, and nothing continues it.
+    if (isPlaced) previous = chainedLink(link, previous, scale)
     return { payment, taking, signature: index === links.length - 1 ? signature : undefined, isPlaced, bit }
   })
   return { payments, end: { sequence, head: previous } }

@@ -69,6 +69,14 @@ export const types = {
     { name: 'validBefore', type: 'uint256' },
     { name: 'nonce', type: 'bytes32' },
   ],
+  /** Signed by the payer in the domain of the token: lets `spender` take `value`. `nonce`: the token's own. @see EIP-2612 */
+  Permit: [
+    { name: 'owner', type: 'address' },
+    { name: 'spender', type: 'address' },
+    { name: 'value', type: 'uint256' },
+    { name: 'nonce', type: 'uint256' },
+    { name: 'deadline', type: 'uint256' },
+  ],
   /** Signed by the payer: burns one intent nonce on chain. Only the bound relayer may send it. */
   Cancel: [
     { name: 'payer', type: 'address' },
@@ -143,6 +151,13 @@ export type ReceiveWithAuthorization = {
   readonly validBefore: bigint
   readonly nonce: Hex
 }
+export type Permit = {
+  readonly owner: Address
+  readonly spender: Address
+  readonly value: bigint
+  readonly nonce: bigint
+  readonly deadline: bigint
+}
 export type Cancel = Pick<Payment, 'payer' | 'token' | 'nonce' | 'deadline'>
 export type PayeeOwnership = { readonly payee: Address; readonly app: string; readonly issuedAt: bigint }
 export type AcknowledgementKey = {
@@ -181,6 +196,7 @@ const typeHashes = {
   PullPayment: typeHash('PullPayment'),
   DepositAuthorization: typeHash('DepositAuthorization'),
   ReceiveWithAuthorization: typeHash('ReceiveWithAuthorization'),
+  Permit: typeHash('Permit'),
   Cancel: typeHash('Cancel'),
   CancelConsent: typeHash('CancelConsent'),
   PayeeOwnership: typeHash('PayeeOwnership'),
@@ -278,6 +294,13 @@ export function authorizationDigest(separator: Hex, a: ReceiveWithAuthorization)
       ]),
     ),
   )
+}
+
+const permitParameters = parseAbiParameters('bytes32, address, address, uint256, uint256, uint256')
+/** `separator`: of the token's own domain. */
+export function permitDigest(separator: Hex, p: Permit): Hex {
+  const words = [typeHashes.Permit, p.owner, p.spender, p.value, p.nonce, p.deadline] as const
+  return digest(separator, keccak256(encodeAbiParameters(permitParameters, words)))
 }
 
 const chainedParameters = parseAbiParameters(

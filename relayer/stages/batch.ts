@@ -8,6 +8,8 @@ import { startsAt } from '../mined-batch.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
 const retryAfterMillis = 3_000
+/** Looks for chained payments per batch: after each, payers whose turn it is not are passed over. */
+const looksMax = 10
 
 /** accepted → batched: groups what waits per token, simulates it, and binds it to one payload. */
 export const batch: Stage = async (context) => {
@@ -31,8 +33,10 @@ async function close(context: StageContext, { token, mode }: BatchKind): Promise
   const { chainId, vault } = config
   const countMax = paymentCountThatFits(config.batch)
   const cancels = mode !== 'independent' ? [] : await batching.cancels(chainId, vault, token, countMax)
-  const waiting = await batching.payments(chainId, vault, { token, mode }, Math.max(0, countMax - cancels.length))
-  const payments = mode === 'chained' ? await continuing(context, token, waiting) : waiting
+  const payments =
+    mode === 'chained'
+      ? await continuing(context, token, countMax)
+      : await batching.payments(chainId, vault, { token, mode }, Math.max(0, countMax - cancels.length))
   if (payments.length + cancels.length === 0) return []
 
   const id = newId('sb')
@@ -55,14 +59,27 @@ async function close(context: StageContext, { token, mode }: BatchKind): Promise
   return [{ stage: 'submit' }, { stage: 'batch' }]
 }
 
-/** Chained payments that continue what is on chain now; what comes after one that is on its way waits for it. */
+/**
+ * Chained payments that continue what is on chain now; what comes after one that is on its way, or was set aside, waits for
+ * it, and however much of that there is, it keeps no other payer out.
+ */
 async function continuing(
-  context: StageContext,
+  { batching, chain, config }: StageContext,
   token: Address,
-  waiting: readonly WaitingPayment[],
+  countMax: number,
 ): Promise<readonly WaitingPayment[]> {
-  if (waiting.length === 0) return []
-  const payers = [...new Set(waiting.map(({ payer }) => payer))]
-  const { hash } = await context.chain.head()
-  return runsOf(waiting, await startsAt(context, token, payers, hash)).flat()
+  const kind = { token, mode: 'chained' } as const
+  const seen = new Set<Address>()
+  const found: WaitingPayment[] = []
+  for (let look = 0; look < looksMax && found.length < countMax; look++) {
+    const room = countMax - found.length
+    const waiting = await batching.payments(config.chainId, config.vault, kind, room, [...seen])
+    if (waiting.length === 0) break
+    const payers = [...new Set(waiting.map(({ payer }) => payer))]
+    const { hash } = await chain.head()
+    found.push(...runsOf(waiting, await startsAt({ chain }, token, payers, hash)).flat())
+    for (const payer of payers) seen.add(payer)
+    if (waiting.length < room) break
+  }
+  return found
 }

@@ -32,7 +32,8 @@ export const confirm: Stage = async (context) => {
     blocks,
     head: tip,
     ...found,
-    isPaused: await chain.isPaused(tip.hash),
+    // Behind the head it may be older than the contract, and what is not known allows no firm promise.
+    isPaused: tip.number < head.number || (await chain.isPaused(tip.hash)),
   })
   if (outcome === 'moved') return [{ stage: 'confirm' }]
   for (const { batchId, block, txHash, gasUsed } of found.included) {

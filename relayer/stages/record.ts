@@ -71,7 +71,9 @@ async function settledIn(
       event.name === 'BatchSettled' && event.relayerId === config.relayerId && !isEmpty(event),
   )
   if (batch !== undefined) {
-    const mined = await minedBatch(context, batch)
+    const isOwn = batch.mode === 'chained' && open.batchId !== undefined
+    const starts = isOwn ? await context.audit.starts(open.batchId) : undefined
+    const mined = await minedBatch(context, batch, starts)
     if (mined === undefined) throw new Error(`tx ${hash} is no call of the contract with a batch of a listed token`)
     const { batchId, opening } = open
     return { kind: 'batch', batchId, opening, ...mined }

@@ -25,13 +25,15 @@ export type Deployment = {
   readonly startBlock: number
   readonly tokens: readonly LocalToken[]
 }
+type TokenDomain = { readonly name: string; readonly version: string }
 export type LocalToken = {
   readonly address: Address
   readonly symbol: string
   readonly decimals: number /** Decimal string. */
   readonly scale: string
-  /** Its EIP-712 domain: it takes authorizations. Undefined as above. */
-  readonly authorization: { readonly name: string; readonly version: string } | undefined
+  /** Its EIP-712 domain, in which it takes authorizations and permits. Undefined as above. */
+  readonly authorization: TokenDomain | undefined
+  readonly permit: TokenDomain | undefined
 }
 
 const relayerId = 1
@@ -76,6 +78,7 @@ export async function deploy({ rpcUrl, chainId }: { rpcUrl: string; chainId: num
       decimals,
       scale: `${scale}`,
       authorization: { name, version: '1' },
+      permit: { name, version: '1' },
     })),
   }
 }

@@ -272,7 +272,7 @@ async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deplo
         startBlock,
         blockSeconds,
         finality: settings[chain],
-        tokens: tokens.map(({ address, symbol, decimals, scale, authorization }) => {
+        tokens: tokens.map(({ address, symbol, decimals, scale, authorization, permit }) => {
           const whole = (units: bigint): string => `${units * 10n ** BigInt(decimals)}`
           return {
             address,
@@ -283,6 +283,7 @@ async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deplo
             amountMax: whole(100_000n),
             holdAbove: whole(10_000n),
             authorization,
+            permit,
           }
         }),
         batch: { ageMillisMax: 1_500 },

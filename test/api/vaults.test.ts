@@ -37,6 +37,7 @@ const right: VaultFacts = {
   scales: [1n],
   relayerIds: [],
   acknowledger: zeroAddress,
+  tokenSeparators: [],
 }
 
 /** A chain that gives these answers one after the other; nobody really waits. */

@@ -9,8 +9,8 @@ import {
   isPullSettler,
   modesOf,
 } from '../../core/config.ts'
-import { domainOf, domainSeparator } from '../../core/protocol/typed-data.ts'
-import { disagreements } from '../../core/vault-facts.ts'
+import { domainOf, domainSeparator, zeroHash } from '../../core/protocol/typed-data.ts'
+import { askedOf, disagreements } from '../../core/vault-facts.ts'
 import { addressOf, chain, chainJson, dollar, vault } from './payments.ts'
 
 const parse = (changes: object = {}) => configSchema.safeParse({ chains: [{ ...chainJson, ...changes }] })
@@ -131,6 +131,7 @@ describe('configuration and chain', () => {
     scales: chain.tokens.map(({ scale }): bigint => scale),
     relayerIds: [chain.relayerId],
     acknowledger: addressOf(0xac),
+    tokenSeparators: [],
   }
   const actors = { senders: [addressOf(0x1a)], authority: addressOf(0xac) }
 
@@ -146,6 +147,22 @@ describe('configuration and chain', () => {
       `test: the vault of the settlement contract is ${addressOf(0x95)} on chain, the configuration means ${vault}`,
     ])
     expect(disagreements(settler, facts, actors)).toHaveLength(1)
+  })
+
+  test('agree on the domains in which tokens take authorizations and permits', () => {
+    const domain = { name: 'USD Coin', version: '2' }
+    const [first] = chain.tokens
+    if (first === undefined) throw new Error('no token')
+    const tokens = [{ ...first, authorization: domain, permit: domain }]
+    const settler = { ...chain, tokens, vault: addressOf(0x95), pullSettler: addressOf(0x95), home: vault }
+    expect(askedOf(settler).authorizing).toEqual([first.address, first.address])
+    expect(askedOf({ ...chain, tokens }).authorizing).toEqual([])
+    const separator = domainSeparator({ ...domain, chainId: chain.chainId, verifyingContract: first.address })
+    const own = { ...facts, scales: [first.scale], domainSeparator: domainSeparator(domainOf(settler)) }
+    expect(disagreements(settler, { ...own, tokenSeparators: [separator, separator] }, actors)).toEqual([])
+    expect(disagreements(settler, { ...own, tokenSeparators: [separator, zeroHash] }, actors)).toEqual([
+      `test: the domain of USD Coin is ${zeroHash} on chain, the configuration means ${separator}`,
+    ])
   })
 
   test.each([

@@ -96,7 +96,12 @@ export function testChain(
     test('says of itself and of the vault what the configuration must agree with', async () => {
       expect(await chain.chainId()).toBe(node.chainId)
       const lane = localAccounts.lanes[0]?.address ?? missing('a lane')
-      const asked = { tokens: [scene.token, payer.address], senders: [lane, payer.address], relayerId: vault.relayerId }
+      const asked = {
+        tokens: [scene.token, payer.address],
+        authorizing: [],
+        senders: [lane, payer.address],
+        relayerId: vault.relayerId,
+      }
       expect(await chain.vaultFacts(asked)).toEqual({
         home: vault.vault,
         chainId: node.chainId,
@@ -107,6 +112,7 @@ export function testChain(
         scales: [1n, 0n],
         relayerIds: [vault.relayerId, 0],
         acknowledger: localAccounts.acknowledger.address,
+        tokenSeparators: [],
       })
       expect(await chain.isPaused(deposited.hash)).toBe(false)
     })
@@ -119,7 +125,7 @@ export function testChain(
         relayerId: vault.relayerId,
         log: silent,
       })
-      await expect(elsewhere.vaultFacts({ tokens: [], senders: [], relayerId: 1 })).rejects.toThrow(
+      await expect(elsewhere.vaultFacts({ tokens: [], authorizing: [], senders: [], relayerId: 1 })).rejects.toThrow(
         ChainUnavailableError,
       )
       await expect(elsewhere.isPaused(deposited.hash)).rejects.toThrow(ChainUnavailableError)

@@ -97,9 +97,9 @@ describe('a wallet', () => {
     const nonces = { topNonce: 5n, nonceWindow: 3n }
     const payer = await payerWith(books, 300n, { mode: 'pull', on: settler, allowance: 200n, ...nonces })
     const wallet = { chainId, vault: settler.vault, payer, token, mode: 'pull' as const }
-    await accounts.refreshWallet(wallet, { balance: 7n, allowance: 900n })
+    await accounts.refreshWallet(wallet, { balance: 7n, allowance: 900n }, finalBlock)
     expect((await accounts.find(wallet))?.state).toEqual({ ...funded(7n, nonces), allowance: 900n })
-    await accounts.refreshWallet(wallet, { balance: 8n })
+    await accounts.refreshWallet(wallet, { balance: 8n }, finalBlock)
     expect((await accounts.find(wallet))?.state).toEqual({ ...funded(8n, nonces), allowance: 0n })
   })
 
@@ -107,7 +107,7 @@ describe('a wallet', () => {
     const payer = await rich()
     for (const mode of ['independent', 'chained'] as const) {
       const before = await recordOf(payer, mode)
-      await accounts.refreshWallet({ chainId, vault, payer, token, mode }, { balance: 1n, allowance: 1n })
+      await accounts.refreshWallet({ chainId, vault, payer, token, mode }, { balance: 1n, allowance: 1n }, finalBlock)
       expect(await recordOf(payer, mode)).toEqual(before)
     }
   })

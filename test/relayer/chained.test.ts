@@ -1,6 +1,8 @@
 import type { PrivateKeyAccount } from 'viem'
 import { describe, expect, test } from 'vitest'
 import { nextLink } from '../../core/chained.ts'
+import { ChainUnavailableError } from '../../core/ports/chain.ts'
+import { pipeline } from '../../relayer/pipeline.ts'
 import { localAccounts } from '../../scripts/local/accounts.ts'
 import { createWorld } from './world.ts'
 
@@ -110,5 +112,41 @@ describe('chained payments', () => {
       state: { balance: 5_000_000n - 12n, topNonce: 2n },
     })
     expect(await world.reconciled()).toEqual({ breaks: [], settledCount: before.settledCount + 2 })
+  })
+
+  test('what continues a payment whose sequence another took fails with it', async () => {
+    const payer = await world.payerWith(5_000_000n, 'chained')
+    const record = await world.accountOf(payer.address, 'chained')
+    if (record === undefined) throw new Error('no account')
+    const { sequence, previous } = nextLink(record.state, record.tail)
+    const other = await world.candidateOf(payer, { nonce: sequence, amount: 5n }, { mode: 'chained', previous })
+    const [first, second, third] = [await payNext(payer, 7n), await payNext(payer, 8n), await payNext(payer, 9n)]
+    await world.settleDirectly([other])
+    await world.settleDown()
+    for (const { id } of [first, second, third]) expect(await world.stateOf(id)).toBe('failed')
+    const again = await payNext(payer)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    expect(await world.stateOf(again.id)).toBe('finalized')
+  })
+
+  test('the record of a batch is built when the node has long forgotten the state before it', async () => {
+    const payer = await world.payerWith(5_000_000n, 'chained')
+    await world.run('record')
+    await payNext(payer)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    await payNext(payer)
+    await payNext(payer)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    const forgotten = async () => {
+      throw new ChainUnavailableError('the state of an old block')
+    }
+    const context = { ...world.context, chain: { ...world.context.chain, accounts: forgotten } }
+    while ((await world.context.audit.next(world.config.chainId, world.config.vault)) !== undefined) {
+      await pipeline.record(context)
+    }
+    expect((await world.reconciled()).breaks).toEqual([])
   })
 })

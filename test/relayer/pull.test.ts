@@ -66,14 +66,70 @@ describe('pulls out of wallets', () => {
     expect(await world.accountOf(gone.address, 'pull')).toMatchObject({ reserved: 0n, openNonces: [] })
   })
 
+  test('what another relayer of the vault pulled is settled: it is never called failed', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const deadline = BigInt(Math.floor(world.clock.nowMillis() / 1000) + 400)
+    const paid = await world.pay(payer, { amount: 7n, deadline }, byAllowance)
+    const foreign = await world.candidateOf(payer, { nonce: 1n, amount: 5n }, byAuthorization)
+    const before = await world.reconciled()
+    await world.settleAsAnother([paid.candidate, foreign])
+    await world.settleDown()
+    expect(await world.stateOf(paid.id)).toBe('finalized')
+    expect(await world.accountOf(payer.address, 'pull')).toMatchObject({ reserved: 0n, state: { topNonce: 1n } })
+    await world.client.increaseTime({ seconds: 401 })
+    await world.settleDown()
+    expect(await world.stateOf(paid.id)).toBe('finalized')
+    const ledger = await world.ledger()
+    expect([ledger.get('vault'), ledger.get(`payee:${merchant}`)]).toEqual([0n, 0n])
+    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: before.settledCount + 2 })
+  })
+
   test('a batch of our id that these books did not send is told apart by its calldata', async () => {
     const payer = await world.payerWith(1_000_000n, 'pull')
     const paid = await world.pay(payer, { amount: 7n }, byAllowance)
     const foreign = await world.candidateOf(payer, { nonce: 1n, amount: 5n }, byAuthorization)
+    const before = await world.reconciled()
     await world.settleDirectly([paid.candidate, foreign])
     await world.settleDown()
     expect(await world.stateOf(paid.id)).toBe('finalized')
     expect(await walletOf(payer)).toBe(1_000_000n - 12n)
-    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: 6 })
+    expect(await world.reconciled()).toEqual({ breaks: [], settledCount: before.settledCount + 2 })
+  })
+
+  test('a permit lets the settler take the amount without an approval, and one that was used is passed over', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const withdrawn = encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args: [world.config.vault, 0n] })
+    await world.send(payer, world.token.address, withdrawn)
+    await world.mine()
+
+    const candidate = await world.candidateOf(payer, { amount: 400_000n }, byAllowance)
+    const permit = await world.permitOf(payer, { value: 500_000n, nonce: 0n })
+    expect(await world.intake.admit([{ ...candidate, permit }], world.nowSeconds())).toMatchObject([
+      { outcome: 'accepted' },
+    ])
+    // The permit must cover what is open, too: it takes the place of any allowance.
+    const second = await world.candidateOf(payer, { nonce: 1n, amount: 200_000n }, byAllowance)
+    expect(await world.intake.admit([{ ...second, permit }], world.nowSeconds())).toMatchObject([
+      { code: 'allowance_short', fields: { available: '100000', missing: '100000' } },
+    ])
+    const third = await world.candidateOf(payer, { nonce: 2n, amount: 100_000n }, byAllowance)
+    await world.intake.admit([{ ...third, permit }], world.nowSeconds())
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    expect([await world.stateOf(candidate.id), await world.stateOf(third.id)]).toEqual(['finalized', 'finalized'])
+    expect(await walletOf(payer)).toBe(500_000n)
+  })
+
+  test('a wallet read before its payment was final gives no money back that was paid', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const { chainId, vault } = world.config
+    const account = { chainId, vault, payer: payer.address, token: world.token.address, mode: 'pull' } as const
+    const before = await world.accountOf(payer.address, 'pull')
+    if (before === undefined) throw new Error('no account')
+    await world.pay(payer, { amount: 600_000n }, byAllowance)
+    await world.run('batch', 'submit')
+    await world.settleDown()
+    await world.accounts.refreshWallet(account, before.state, before.asOfBlock)
+    expect(await world.accountOf(payer.address, 'pull')).toMatchObject({ reserved: 0n, state: { balance: 400_000n } })
   })
 })

@@ -33,10 +33,9 @@ import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createLanes } from '../../adapters/postgres/lanes.ts'
 import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
-import { tokenDomainOf } from '../../api/chains.ts'
-import { signablePayment } from '../../api/schemas/typed-data.ts'
+import { signablePayment, signablePermit } from '../../api/schemas/typed-data.ts'
 import type { Candidate } from '../../core/admit.ts'
-import { type ChainConfig, configSchema, contractsOf, findToken } from '../../core/config.ts'
+import { type ChainConfig, configSchema, contractsOf, findToken, tokenDomainOf } from '../../core/config.ts'
 import type { IntentState } from '../../core/intent.ts'
 import { type ArchiveStore, StoreUnavailableError } from '../../core/ports/archive-store.ts'
 import type { Clock } from '../../core/ports/clock.ts'
@@ -64,22 +63,28 @@ const depth = 2
  */
 export async function createWorld({
   lane = {},
+  batch = {},
   isPull = false,
+  olderBlocks = 0,
   archives,
 }: {
   lane?: object
+  batch?: object
   /** The stages work for the pull settler instead of the vault. */
   isPull?: boolean
+  /** Blocks that the books follow from before the contracts were deployed. */
+  olderBlocks?: number
   /** A local Arweave to archive on; without one its stage cannot run. */
   archives?: { readonly arweave: LocalArweave }
 } = {}) {
   await build()
   const node = await startAnvil({ blockSeconds: 1 })
   afterAll(node.stop)
-  const deployment = await deploy(node)
   const client = createTestClient({ mode: 'anvil', chain: anvil, transport: http(node.rpcUrl), cacheTime: 0 })
     .extend(publicActions)
     .extend(walletActions)
+  if (olderBlocks > 0) await client.mine({ blocks: olderBlocks })
+  const deployment = await deploy(node)
   await client.setIntervalMining({ interval: 0 })
 
   const [token] = deployment.tokens
@@ -89,10 +94,10 @@ export async function createWorld({
       {
         ...{ chainId: node.chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault: deployment.vault },
         pullSettler: deployment.pullSettler,
-        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
+        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock - olderBlocks, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
         tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
-        batch: { ageMillisMax: 1 },
+        batch: { ageMillisMax: 1, ...batch },
         lane,
       },
     ],
@@ -255,6 +260,19 @@ export async function createWorld({
       orderId: undefined,
     }
   }
+  /** For the settler to take `value` of the payer's tokens. */
+  const permitOf = async (payer: PrivateKeyAccount, { value, nonce }: { value: bigint; nonce: bigint }) => {
+    const found = findToken(config, token.address)
+    const domain = found === undefined ? undefined : tokenDomainOf(config, found, 'permit')
+    if (domain === undefined) throw new Error('the token takes no permits')
+    const deadline = BigInt(nowSeconds() + 4 * 3600)
+    const terms = { owner: payer.address, value, deadline }
+    const { digest } = signablePermit(domain, { ...terms, spender: config.vault, nonce })
+    const parsed = parseSignature(await payer.sign({ hash: digest }))
+    if (parsed.outcome !== 'ok') throw new Error('a test signs well')
+    return { ...terms, signature: parsed.compact }
+  }
+  const nowSeconds = (): number => Math.floor(clock.nowMillis() / 1000)
   /** Signs and admits a payment; throws unless it was taken. Returns what accept answered, too. */
   const pay = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}, taking?: Taking) => {
     const candidate = await candidateOf(payer, fields, taking)
@@ -266,9 +284,8 @@ export async function createWorld({
   }
 
   /** By another sender of the same relayer, past our books; in the next block. */
-  const settleDirectly = async (candidates: readonly Candidate[]): Promise<void> => {
+  const settleDirectly = async (candidates: readonly Candidate[], other = localAccounts.lanes[1]): Promise<void> => {
     const [first] = candidates
-    const other = localAccounts.lanes[1]
     if (first === undefined || other === undefined) throw new Error('no payment or no second lane')
     const payments = candidates.map(({ id, payment, taking, signature }) => ({ id, ...payment, taking, signature }))
     const { mode } = first.taking
@@ -277,9 +294,33 @@ export async function createWorld({
     await send(other, config.vault, settleCalldata(payload))
   }
 
+  /** By a relayer of another id, which the vault lists as well. */
+  const settleAsAnother = async (candidates: readonly Candidate[]): Promise<void> => {
+    const other = localAccounts.owner
+    const args = [other.address, config.relayerId + 1] as const
+    await send(other, deployment.vault, encodeFunctionData({ abi: vaultAbi, functionName: 'addRelayer', args }))
+    await mine()
+    await settleDirectly(candidates, other)
+  }
+
   return {
     ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock },
-    ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault, settleDirectly },
+    ...{
+      run,
+      mine,
+      settleDown,
+      payerWith,
+      sign,
+      candidateOf,
+      permitOf,
+      nowSeconds,
+      pay,
+      stateOf,
+      send,
+      onVault,
+      settleDirectly,
+      settleAsAnother,
+    },
     /** Two payments on their way in one batch that the node holds, not mined. */
     submitted: async (payer: PrivateKeyAccount) => {
       const payments = [await pay(payer, { nonce: 0n }), await pay(payer, { nonce: 1n })]

@@ -45,3 +45,16 @@ alter table intent_nonce add primary key (chain_id, vault, payer, token, mode, n
 
 alter table batch add column mode settlement_mode not null default 'independent';
 alter table batch alter column mode drop default;
+
+-- What a payer without allowance sends along: the settler passes it on to the token before the payment (EIP-2612).
+create table pull_permit (
+  intent_id uuid primary key,
+  value atomic not null,
+  deadline atomic not null,
+  signature bytea not null check (octet_length(signature) = 64)
+) partition by hash (intent_id);
+do $$ begin
+  for remainder in 0..7 loop
+    execute format('create table %I partition of pull_permit for values with (modulus 8, remainder %s)', 'pull_permit_' || remainder, remainder);
+  end loop;
+end $$;
