@@ -68,12 +68,13 @@ function linesOf(lines: readonly LedgerLine[], kind: LedgerEntry['kind']): reado
     .map((line) => ({ ...placeOf(kind, line), token: line.token, text: textOf(line, line) }))
 }
 
-/** Deposits and withdrawals are paired by their event, payments of ours by their intent, and all else by tx. */
+/** Deposits and withdrawals are paired by their event if they have one, payments of ours by their intent, all else by tx. */
 function placeOf(
   kind: LedgerEntry['kind'],
   { intentId, txHash, logIndex }: Pick<LedgerLine, 'intentId' | 'txHash' | 'logIndex'>,
 ): Pick<Fact, 'key' | 'subject'> {
-  const byEvent = kind === 'deposit' || kind === 'withdrawal'
+  // What the pull settler took has no event: it is paired by its tx.
+  const byEvent = (kind === 'deposit' || kind === 'withdrawal') && logIndex !== undefined
   const key = kind === 'posted' && intentId !== undefined ? intentId : byEvent ? `${txHash}/${logIndex}` : `${txHash}`
   return { key, subject: key }
 }

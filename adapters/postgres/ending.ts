@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Address } from 'viem'
 import { settled, voided } from '../../core/ledger.ts'
-import type { Block } from '../../core/ports/chain.ts'
+import type { AccountKey, Block } from '../../core/ports/chain.ts'
 import type { OutsideSettlement } from '../../core/ports/confirmation.ts'
 import type { RefreshedAccount } from '../../core/ports/finalization.ts'
 import type { Mode } from '../../core/protocol/taking.ts'
@@ -104,8 +104,9 @@ export async function settleCancels(scope: Scope, batchIds: readonly string[]): 
 /**
  * A batch that no lane took for minutes (no gas money, fees over the cap) was never signed, so its payments may go back:
  * they can be cancelled again, or end at their deadline. A lane that takes it at this moment holds its row, and wins.
+ * @returns the accounts of those payments
  */
-export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise<void> {
+export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise<readonly AccountKey[]> {
   const dissolved = await query(
     tx,
     sql<{ id: string }>`
@@ -115,13 +116,18 @@ export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise
       order by id for update`,
   )
   const ids = dissolved.map(({ id }) => id)
-  await sql`
-    update intent set state = 'accepted', batch_id = null, batch_index = null, updated_at = now()
-    where batch_id = any(${ids}::uuid[]) and state = 'batched'`.execute(tx)
+  const freed = await query(
+    tx,
+    sql<Pick<EndedRow, 'payer' | 'token' | 'mode'>>`
+      update intent set state = 'accepted', batch_id = null, batch_index = null, updated_at = now()
+      where batch_id = any(${ids}::uuid[]) and state = 'batched'
+      returning payer, token, mode`,
+  )
   await sql`
     update cancellation set batch_id = null, batch_index = null where batch_id = any(${ids}::uuid[])`.execute(tx)
   // Last: a payment of a dissolved batch would pass for one that is on its way.
   await sql`update batch set state = 'dissolved', finalized_at = now() where id = any(${ids}::uuid[])`.execute(tx)
+  return freed.map(({ payer, token, mode }) => ({ payer: addressOf(payer), token: addressOf(token), mode }))
 }
 
 /** The deadline has passed at the final block, so the signature is dead: only now is its end told. */

@@ -140,7 +140,7 @@ function apply(
     await settleOutside(tx, chainId, vault, finality.outside)
     const ids = finality.batches.map((batch) => uuidOfOwn('sb', batch.id))
     const span = await loadSpan(tx, ids)
-    await dissolveUnassigned(scope)
+    const freed = await dissolveUnassigned(scope)
     const ended: readonly Ended[] = [
       ...(await endSettledOutside(scope, finality.outside)),
       ...(await settlePayments(scope, span)),
@@ -150,7 +150,7 @@ function apply(
     ]
     await openAuditRecords(scope, finality.settling, span)
     await refreshAccounts(tx, chainId, vault, finality)
-    const orphans = await endOrphans(scope, [...finality.accounts, ...ended])
+    const orphans = await endOrphans(scope, [...finality.accounts, ...freed, ...ended])
     await freeReservations(tx, chainId, vault, [...ended, ...orphans])
     await storeLedgerEntries(
       tx,
