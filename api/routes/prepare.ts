@@ -1,7 +1,7 @@
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import { availableFloor } from '../../core/account.ts'
 import { type TokenConfig, tokenDomainOf } from '../../core/config.ts'
-import { type Refusal, RelayError, refusal } from '../../core/errors.ts'
+import { type Refusal, refusal } from '../../core/errors.ts'
 import type { AccountRecord } from '../../core/ports/accounts.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
 import type { OrderRecord } from '../../core/ports/orders.ts'
