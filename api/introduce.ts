@@ -51,8 +51,8 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
       else remember(idOf(payer))
     })
 
-    const refusals = new Map<Address, Refusal>()
-    let open: readonly Address[] = missing
+    const refusals = new Map<Address, Refusal>(of.mode === 'pull' ? await refuseEmpty(known, of, missing) : [])
+    let open: readonly Address[] = missing.filter((payer) => !refusals.has(payer))
     for (let attempt = 0; open.length > 0 && attempt < attemptsMax; attempt++) {
       const read = await readFinal(known, of, open)
       if ('outcome' in read) {
@@ -84,6 +84,19 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
         )
     }
     return payers.map((payer): Introduced => refusals.get(payer) ?? { outcome: 'ready' })
+  }
+
+  /** Every address is a wallet, so the books take only those with something in it. */
+  async function refuseEmpty(known: KnownContract, of: AccountsOf, payers: readonly Address[]) {
+    if (payers.length === 0) return []
+    const head = await readHead(known, of, payers)
+    if ('outcome' in head) return payers.map((payer): [Address, Refusal] => [payer, head])
+    return head.states
+      .filter(({ state }) => state.balance === 0n)
+      .map(({ payer }): [Address, Refusal] => {
+        const fields = { available: '0', token: of.token }
+        return [payer, refusal('insufficient_balance', `the wallet of ${payer} holds nothing of ${of.token}`, fields)]
+      })
   }
 
   /**

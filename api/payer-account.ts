@@ -2,7 +2,7 @@ import type { Address } from 'viem'
 import { availableFloor } from '../core/account.ts'
 import { accountId, refuseUnbound } from '../core/admit.ts'
 import type { TokenConfig } from '../core/config.ts'
-import { type Refusal, RelayError, refusal } from '../core/errors.ts'
+import { type ErrorCode, type Refusal, RelayError, refusal } from '../core/errors.ts'
 import type { AccountRecord, VaultAccount } from '../core/ports/accounts.ts'
 import { type Means, type Mode, modes } from '../core/protocol/taking.ts'
 import type { KnownChains, KnownContract } from './chains.ts'
@@ -44,7 +44,7 @@ export async function findPayerAccount(
     const found = await find(known, mode)
     if ('outcome' in found) {
       // Whether other modes would do, an outage leaves open.
-      if (found.code !== 'account_not_bound') return found
+      if (!isAnswer.has(found.code)) return found
       refusals.push(found)
     } else if (hasEnough(found, wanted)) return found
     else bound.push(found)
@@ -65,6 +65,9 @@ export async function findPayerAccount(
     return { known, account, record }
   }
 }
+
+/** What is known for sure: there is no such account, or nothing in it. */
+const isAnswer: ReadonlySet<ErrorCode> = new Set(['account_not_bound', 'insufficient_balance'])
 
 /** By allowance where it covers the amount, for that costs the least; else by authorization, where the token takes it. */
 export function meansFor(

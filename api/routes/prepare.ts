@@ -1,19 +1,19 @@
 import { createRoute, type RouteHandler, z } from '@hono/zod-openapi'
 import { availableFloor } from '../../core/account.ts'
-import { nextLink, openTail } from '../../core/chained.ts'
 import { type TokenConfig, tokenDomainOf } from '../../core/config.ts'
-import { type Refusal, RelayError, refusal } from '../../core/errors.ts'
+import { type Refusal, refusal } from '../../core/errors.ts'
 import type { AccountRecord } from '../../core/ports/accounts.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
 import type { OrderRecord } from '../../core/ports/orders.ts'
-import { type Means, means, modes, type Taking } from '../../core/protocol/taking.ts'
+import { means, modes, type Taking } from '../../core/protocol/taking.ts'
 import { type Payment, zeroOrderRef } from '../../core/protocol/typed-data.ts'
 import { type KnownChains, refuseChain } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
 import type { Introduction } from '../introduce.ts'
 import { errorOf } from '../middleware/problem.ts'
-import { findPayerAccount, meansFor, type PayerAccount, type Wanted } from '../payer-account.ts'
+import { findPayerAccount, type PayerAccount } from '../payer-account.ts'
 import { permitNonceOf, proposePermit } from '../permit.ts'
+import { placeIn } from '../place.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
 import { answer, field, isoOf, keyHeader } from '../schemas/fields.ts'
@@ -123,6 +123,7 @@ export const prepareRoute = createRoute({
       'nonce_out_of_window',
       'previous_held',
       'means_unsupported',
+      'insufficient_balance',
       'chain_unavailable',
     ),
   },
@@ -153,7 +154,7 @@ export function prepare({
     const wanted = { chainId, payer, token, amount: terms.amount, mode: body.mode }
     const found = await findPayerAccount({ accounts, chains, introduction }, wanted)
     if ('outcome' in found) throw errorOf(found)
-    const { nonce, taking } = await place(found, { ...wanted, means: body.means }, { deadline, now })
+    const { nonce, taking } = await placeIn(found, { ...wanted, means: body.means, deadline, now }, accounts)
 
     const payment = { ...terms, payer, nonce, deadline, orderRef: order?.orderRef ?? zeroOrderRef }
     const { config, domain } = found.known
@@ -169,33 +170,6 @@ export function prepare({
       201,
     )
   }
-
-  /** The nonce or sequence that the payment gets, and how it is taken. @throws RelayError if its account has no place for it now */
-  async function place(
-    found: PayerAccount,
-    wanted: Wanted & { readonly means: Means | undefined },
-    { deadline, now }: { deadline: bigint; now: number },
-  ): Promise<{ readonly nonce: bigint; readonly taking: Taking }> {
-    const { account, record } = found
-    if (account.mode === 'chained') {
-      const { state, tail } = record
-      const last = openTail(state, tail)
-      if (last?.isHeld === true) {
-        const detail = `payment ${last.sequence} of this account waits for an operator`
-        throw new RelayError('previous_held', detail, { fields: { sequence: `${last.sequence}` } })
-      }
-      const { sequence, previous } = nextLink(state, tail)
-      return { nonce: sequence, taking: { mode: 'chained', previous } }
-    }
-    const taking = takingFor(found, account.mode, wanted)
-    const nonce = await accounts.reserveNonce(account, { expiresAt: deadline, nowSeconds: now })
-    if (nonce === 'full') {
-      throw new RelayError('nonce_out_of_window', `64 payments of ${account.payer} are open`, {
-        fields: { openMax: 64 },
-      })
-    }
-    return { nonce, taking }
-  }
 }
 
 /** Undefined to null: there is nothing to permit, or nobody who says which permit comes next. */
@@ -208,20 +182,6 @@ async function permitFor({ known, record }: PayerAccount, token: TokenConfig, pa
   if (proposed === undefined) return null
   const { value, deadline, typedData, digest } = proposed
   return { value: `${value}`, nonce: `${nonce}`, deadline: `${deadline}`, typedData, digest }
-}
-
-function takingFor(
-  found: PayerAccount,
-  mode: 'independent' | 'pull',
-  wanted: Wanted & { readonly means: Means | undefined },
-): Taking {
-  if (mode === 'independent') return { mode }
-  const by = wanted.means ?? meansFor(found, wanted)
-  if (by === 'authorization' && wanted.token.authorization === undefined) {
-    const { symbol, address } = wanted.token
-    throw new RelayError('means_unsupported', `${symbol} takes no authorizations`, { fields: { token: address } })
-  }
-  return { mode, means: by }
 }
 
 /** Payee, token and amount, from the order or from the request; where both name one, they agree. */

@@ -84,7 +84,11 @@ export const sequences = (deliveries: readonly ClaimedDelivery[]) =>
 
 /** Makes what waits due now, as time would. */
 export async function hurry(database: Database): Promise<void> {
-  await sql`update webhook_delivery set due_at = now() - interval '1 second' where state = 'open' and claimed_at is null`.execute(
+  // In one order and past what a courier holds: two updates of many rows would wait for each other.
+  await sql`
+    update webhook_delivery set due_at = now() - interval '1 second'
+    where id in (
+      select id from webhook_delivery where state = 'open' and claimed_at is null order by id for update skip locked)`.execute(
     database,
   )
 }

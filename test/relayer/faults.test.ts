@@ -83,7 +83,7 @@ describe('a node that tells less than it knows', () => {
       return found.outcome === 'absent' ? found : { ...found, value: { ...found.value, to: payer.address } }
     }
     const through = { ...other.context, chain: { ...chain, transaction }, confirmation: unknown }
-    await expect(pipeline.confirm(through)).rejects.toThrow('is no call of the vault')
+    await expect(pipeline.confirm(through)).rejects.toThrow('is no call of the contract')
     expect(await Promise.all(ids.map(other.stateOf))).toEqual(['submitted', 'submitted'])
     // The same tx, sent to the vault, is read.
     await pipeline.confirm({ ...other.context, confirmation: unknown })
