@@ -43,6 +43,12 @@ describe('who names no mode', () => {
     expect(await chosen(payer, { amount: '3000001' })).toEqual(['independent', undefined, 'insufficient_balance'])
   })
 
+  test('pays from the first account that is bound if none has enough, and is warned', async () => {
+    const payer = await world.fund()
+    await world.depositChainedFor(payer, 5n)
+    expect(await chosen(payer)).toEqual(['chained', undefined, 'insufficient_balance'])
+  })
+
   test('is told of the mode that it names, whatever the others have', async () => {
     const payer = await world.fund()
     await world.depositFor(payer, 5_000_000n)

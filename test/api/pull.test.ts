@@ -84,6 +84,20 @@ describe('a pull by allowance', () => {
   })
 })
 
+describe('what is not final of a wallet', () => {
+  test('counts where it came in, and where it has left: what is on its way is reserved still', async () => {
+    const moving = await world.fund()
+    await world.fillWallet(moving, 500_000n, 500_000n)
+    await world.unseen.fillWallet(moving, 500_000n, 1_000_000n)
+    expect((await prepare({}, moving)).body.warnings).toEqual([])
+    await world.see()
+    await world.unseen.spend(moving, world.payee, 1n)
+    expect((await prepare({}, moving)).body.warnings).toEqual([])
+    await world.see()
+    expect((await prepare({}, moving)).body.warnings).toMatchObject([{ available: '999999' }])
+  })
+})
+
 describe('a pull by authorization', () => {
   test('is signed in the token’s own domain, for the settler as receiver, and needs no allowance', async () => {
     const { body } = await prepare({ means: 'authorization', amount: '25000000' })
@@ -123,6 +137,8 @@ describe('a pull by authorization', () => {
     })
     const { body } = await prepare(terms)
     expect(body.intent.means).toBe('allowance')
+    const more = (await prepare({ ...terms, amount: `${2n * 10n ** 13n}` })).body
+    expect([more.intent.means, more.permit]).toEqual(['allowance', null])
     const asAuthorization = { ...body, intent: { ...body.intent, means: 'authorization' } }
     expect((await submit(asAuthorization)).body.code).toBe('means_unsupported')
   })

@@ -3,7 +3,11 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { type Deployment, localWallet } from '../../scripts/local/deploy.ts'
 
-const tokenAbi = parseAbi(['function mint(address, uint256)', 'function approve(address, uint256)'])
+const tokenAbi = parseAbi([
+  'function mint(address, uint256)',
+  'function approve(address, uint256)',
+  'function transfer(address, uint256)',
+])
 export const deposit = 100_000_000n
 
 /** What payers do on chain with money of a token (the first if none is named), until the relayer has seen it final. */
@@ -41,6 +45,11 @@ export function walletsOn(
         call({ address: of, abi: tokenAbi, functionName: 'mint', args: [payer.address, amount] }),
         call({ address: of, abi: tokenAbi, functionName: 'approve', args: [pullSettler, allowed] }),
       ])
+      await see()
+    },
+    /** Sends money to somebody, past us. */
+    spend: async (payer: PrivateKeyAccount, to: Address, amount: bigint): Promise<void> => {
+      await callerOf(payer)({ address: first, abi: tokenAbi, functionName: 'transfer', args: [to, amount] })
       await see()
     },
   }

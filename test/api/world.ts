@@ -201,6 +201,8 @@ export async function createWorld({
       clock,
     },
     ...walletsOn(node.rpcUrl, deployment, see),
+    /** The same, in blocks that are not final yet. */
+    unseen: walletsOn(node.rpcUrl, deployment, async () => undefined),
     payee: localAccounts.merchants[0]?.address as Address,
     merchants: localAccounts.merchants,
     post: (path: string, body?: string | object, sent?: Sent) => send('POST', path, body, sent),
