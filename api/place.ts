@@ -1,4 +1,4 @@
-import { nextLink, refuseTail } from '../core/chained.ts'
+import { nextLink, refuseTail, sequenceMax } from '../core/chained.ts'
 import { RelayError } from '../core/errors.ts'
 import type { Accounts } from '../core/ports/accounts.ts'
 import type { Means, Taking } from '../core/protocol/taking.ts'
@@ -33,6 +33,10 @@ function afterLast(
   const refused = refuseTail(state, tail, now)
   if (refused !== undefined) throw errorOf(refused)
   const { sequence, previous } = nextLink(state, tail)
+  if (sequence > sequenceMax) {
+    const detail = `the account has had ${sequenceMax} chained payments, and can have no more`
+    throw new RelayError('nonce_out_of_window', detail, { fields: { sequenceMax: `${sequenceMax}` } })
+  }
   return { nonce: sequence, taking: { mode: 'chained', previous } }
 }
 

@@ -129,7 +129,8 @@ describe('pulls out of wallets', () => {
     await world.pay(payer, { amount: 600_000n }, byAllowance)
     await world.run('batch', 'submit')
     await world.settleDown()
-    await world.accounts.refreshWallet(account, before.state, before.asOfBlock)
+    const { state, asOfBlock } = before
+    await world.accounts.refreshWallet(account, { final: state, head: state, asOfBlock })
     expect(await world.accountOf(payer.address, 'pull')).toMatchObject({ reserved: 0n, state: { balance: 400_000n } })
   })
 
