@@ -18,7 +18,7 @@ export const batch: Stage = async (context) => {
   const { batching, config, lanes, signers } = context
   // What no lane can take yet waits better unbound: it can still be cancelled, and it grows into a fuller batch.
   const takerCount = signers.filter(({ isRetiring }) => !isRetiring).length
-  const others = [homeOf(config), config.pullSettler].filter((each) => each !== undefined && each !== config.vault)
+  const others = [homeOf(config), config.pullSettler ?? []].flat().filter((each) => each !== config.vault)
   if ((await lanes.unassignedCount(config.chainId, others)) >= takerCount) return [{ stage: 'submit' }]
 
   const next: Next[] = []
