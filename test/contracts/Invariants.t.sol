@@ -15,6 +15,8 @@ import {vm} from "./base/Vm.sol";
 contract InvariantsTest is PullTest {
     uint256 private constant STEPS = 30;
     address private constant ROGUE = address(0x0906);
+    /// A token may burn what a claim has.
+    uint256 private constant CLAIM_GAS = 1_000_000;
 
     uint256[3] private keys = [uint256(0xA11CE), 0xB0B, 0xCA7];
     address[3] private payees = [payee, otherPayee, address(0xD00D)];
@@ -237,8 +239,8 @@ contract InvariantsTest is PullTest {
     function _claimAny() private {
         address who = payees[_pick(3)];
         (bool done, ) = _pick(2) == 0
-            ? address(vault).call(abi.encodeCall(vault.claim, (who, address(moody))))
-            : address(settler).call(abi.encodeCall(settler.claim, (who, address(moody))));
+            ? address(vault).call{gas: CLAIM_GAS}(abi.encodeCall(vault.claim, (who, address(moody))))
+            : address(settler).call{gas: CLAIM_GAS}(abi.encodeCall(settler.claim, (who, address(moody))));
         done;
     }
 
