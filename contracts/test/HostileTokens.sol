@@ -131,7 +131,7 @@ contract ReturnBombToken is DemoToken("Bomb", "BMB", 6) {
     function transfer(address to, uint256 amount) public override returns (bool) {
         if (isArmed) {
             assembly ("memory-safe") {
-                revert(0, 800000)
+                revert(0, 280000)
             }
         }
         return super.transfer(to, amount);
