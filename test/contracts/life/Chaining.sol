@@ -22,7 +22,7 @@ abstract contract Chaining is World {
             b.paymentCount += b.runs[i].count;
         }
         bytes memory call = abi.encodeCall(vault.settleChained, (ChainedReference.encode(b)));
-        (uint32 relayerId, bytes memory results) = _send(address(vault), call);
+        (uint32 relayerId, bytes memory results) = _send(address(vault), call, false);
         if (relayerId == 0) return;
         for (uint256 i = 0; i < count; i++) {
             vm.assertTrue(_bit(results, i) == _takesEffect(b.runs[i], relayerId), "a run by the rules");

@@ -30,7 +30,7 @@ abstract contract Paying is World {
         wallet.setAnswer(isYes ? abi.encode(YES) : abi.encode(_pick(2)), _pick(90_000), _pick(8) == 0 && !isYes);
 
         bytes memory blob = abi.encodePacked(PackedReference.encode(b), uint8(1), _walletRecord(w, b.baseDeadline));
-        (uint32 relayerId, bytes memory results) = _send(address(vault), abi.encodeCall(vault.settle, (blob)));
+        (uint32 relayerId, bytes memory results) = _send(address(vault), abi.encodeCall(vault.settle, (blob)), false);
         if (relayerId == 0) return;
         for (uint256 i = 0; i < count; i++) {
             IVault.Payment memory p = b.payments[i].payment;
