@@ -1,6 +1,6 @@
 // `npm run mutate:contracts`: changes the contracts in one place at a time, and sees whether a test notices.
 import hre from 'hardhat'
-import { openCrew } from './crew.ts'
+import { workOff } from '../crew/crew.ts'
 import { readExplanations } from './explanations.ts'
 import { findingMutants } from './findings.ts'
 import { type Mutant, mutantsOf } from './mutant.ts'
@@ -8,6 +8,10 @@ import { type Options, parseOptions, usage } from './options.ts'
 import { isGood, line, type Result, scoreOf, survivors, table, verdict } from './report.ts'
 import { sample } from './sample.ts'
 import { mutableFiles, readSource, testFiles } from './sources.ts'
+import type { Answer, Task } from './worker.ts'
+
+/** Twenty times what others take: this one runs in circles. */
+const MUTANT_SECONDS_MAX = 180
 
 const options = parseOptions(process.argv.slice(2))
 if (options === 'help') console.log(usage)
@@ -29,7 +33,6 @@ async function run(options: Options): Promise<number> {
   return isGood(score) ? 0 : 1
 }
 
-/** Every worker takes the next mutant as soon as it is free. */
 async function judgeAll(
   mutants: readonly Mutant[],
   onResult: (result: Result, place: number) => void,
@@ -37,33 +40,25 @@ async function judgeAll(
   const explanations = readExplanations()
   const kills = new Map<string, number>()
   const results: Result[] = []
-  const waiting = [...mutants]
-  const crew = openCrew()
-  await Promise.all(
-    Array.from({ length: crew.size }, async () => {
-      const member = crew.open()
-      try {
-        const unchanged = await member.do({ testFiles })
-        if (unchanged.outcome === 'killed') throw new Error(`${unchanged.by} fails on the contracts as they are.`)
-        for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-          const { file } = mutant
-          const done = await member.do({ mutant, testFiles: likeliestFirst(file, kills) })
-          if (done.outcome === 'killed') kills.set(`${file} ${done.by}`, (kills.get(`${file} ${done.by}`) ?? 0) + 1)
-          const result = { ...done, mutant, explanation: explanations.get(mutant.id) }
-          results.push(result)
-          onResult(result, results.length)
-        }
-      } finally {
-        member.close()
-      }
-    }),
-  )
+  await workOff<Mutant, Task, Answer>({
+    script: new URL('./worker.ts', import.meta.url),
+    items: mutants,
+    taskOf: (mutant) => ({ mutant, testFiles: likeliestFirst(mutant.file, kills) }),
+    taskSecondsMax: MUTANT_SECONDS_MAX,
+    onAnswer: (mutant, answer, seconds) => {
+      const done = answer ?? { outcome: 'killed', by: 'the time it took' }
+      if (done.outcome === 'killed')
+        kills.set(`${mutant.file} ${done.by}`, 1 + (kills.get(`${mutant.file} ${done.by}`) ?? 0))
+      results.push({ ...done, seconds, mutant, explanation: explanations.get(mutant.id) })
+      onResult({ ...done, seconds, mutant, explanation: explanations.get(mutant.id) }, results.length)
+    },
+  })
   return results
 }
 
 /** What killed a mutant of the same file before is asked first; what takes seconds last. */
 function likeliestFirst(file: string, kills: ReadonlyMap<string, number>): readonly string[] {
-  const slow = /Invariants|Solvency|AccountWord/
+  const slow = /Invariants|AccountWord/
   const rank = (test: string): number => (kills.get(`${file} ${test}`) ?? 0) - (slow.test(test) ? 0.5 : 0)
   return testFiles.toSorted((a, b) => rank(b) - rank(a))
 }

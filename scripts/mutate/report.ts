@@ -1,7 +1,11 @@
-import type { Done } from './crew.ts'
 import type { Mutant } from './mutant.ts'
+import type { Answer } from './worker.ts'
 
-export type Result = Done & { readonly mutant: Mutant; readonly explanation: string | undefined }
+export type Result = Answer & {
+  readonly mutant: Mutant
+  readonly seconds: number
+  readonly explanation: string | undefined
+}
 
 export type Score = {
   /** Compiled, and not explained. */
@@ -56,7 +60,7 @@ export function table(results: readonly Result[]): string {
 }
 
 function row(name: string, results: readonly Result[]): readonly string[] {
-  const count = (outcome: Done['outcome']): number => results.filter((result) => result.outcome === outcome).length
+  const count = (outcome: Answer['outcome']): number => results.filter((result) => result.outcome === outcome).length
   const explained = results.filter(({ outcome, explanation }) => outcome === 'survived' && explanation).length
   const numbers = [results.length, count('killed'), count('survived'), explained, count('did not compile')]
   return [name, ...numbers.map(String)]

@@ -184,6 +184,17 @@ contract WalletSettlementTest is VaultTest {
         vm.assertLe(before - gasleft(), 240_000, "nothing is copied");
     }
 
+    // 31 bytes over an old word that ends in 0, as the address of this wallet does, read as a yes.
+    function test_ignores_aShortYesThatOldMemoryWouldComplete() public {
+        address place = address(0xabcdef00);
+        vm.etch(place, address(new OddWallet()).code);
+        _deposit(place, 100 * UNIT);
+        OddWallet(place).setAnswer(abi.encodePacked(YES, new bytes(27)), 0, false);
+        vm.assertFalse(_one(_walletPayment(place, UNIT, 1), ""), "31 bytes");
+        OddWallet(place).setAnswer(abi.encodePacked(YES, new bytes(28)), 0, false);
+        vm.assertTrue(_one(_walletPayment(place, UNIT, 1), ""), "32 bytes");
+    }
+
     // Finding 2: a wallet that needs 80,000 gas gets it, or the batch reverts.
     function test_neverStarvesAWallet(uint256 gasAmount) public {
         OddWallet odd = new OddWallet();
