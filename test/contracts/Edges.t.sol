@@ -187,6 +187,19 @@ contract EdgesTest is OverdueBase {
         vm.assertTrue(_try(call), "just in reach");
     }
 
+    // Nothing but the key says when it accepted, so that a time to come must not stretch the reach of a deadline.
+    function test_overdue_acceptedInTheFutureReachesNoFurther() public {
+        IVault.Payment memory p = _payment(UNIT, 1);
+        p.deadline = START + 601 + 12 hours + 1;
+        bytes memory call = _overdue(p, START + 1 hours, START + 600, START, START + 2 hours);
+        vm.warp(START + 601);
+        vm.prank(stranger);
+        (bool done, bytes memory answer) = address(vault).call(call);
+        vm.assertFalse(done, "settled");
+        bytes memory why = abi.encodeWithSelector(IVault.DeadlineTooFar.selector, p.deadline, START + 601 + 12 hours);
+        vm.assertEq(answer, why, "why");
+    }
+
     function test_overdue_obeysThePayoutThreshold() public {
         vm.prank(owner);
         vault.listToken(address(token), 1, uint96(2 * UNIT));

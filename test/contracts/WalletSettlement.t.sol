@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {DemoToken} from "../../contracts/demo/DemoToken.sol";
 import {IVault} from "../../contracts/interfaces/IVault.sol";
 import {BombWallet, BurningWallet, OddWallet, OwnedWallet, PickyWallet} from "../../contracts/test/Wallets.sol";
 import {leastGas} from "./base/LeastGas.sol";
@@ -182,6 +183,25 @@ contract WalletSettlementTest is VaultTest {
         uint256 before = gasleft();
         vm.assertEq(_settleBlob(blob), hex"01", "it said yes");
         vm.assertLe(before - gasleft(), 240_000, "nothing is copied");
+    }
+
+    function test_succeeds_withTheSignedAmountScaled() public {
+        DemoToken wide = new DemoToken("Wide", "WIDE", 18);
+        vm.prank(owner);
+        vault.listToken(address(wide), 1e12, 0);
+        token = wide;
+        _deposit(address(wallet), 10e18);
+        IVault.Payment memory p = _walletPayment(address(wallet), 3.5e18, 1);
+        bytes memory signature = _signedByOwner(p);
+        p.amount = 3_500_000;
+        vm.assertTrue(_one(p, signature), "took effect");
+        vm.assertEq(wide.balanceOf(payee), 3.5e18, "payee");
+    }
+
+    function test_succeeds_withASingleUnit() public {
+        IVault.Payment memory p = _walletPayment(address(wallet), 1, 1);
+        vm.assertTrue(_one(p, _signedByOwner(p)), "took effect");
+        vm.assertEq(token.balanceOf(payee), 1, "payee");
     }
 
     // 31 bytes over an old word that ends in 0, as the address of this wallet does, read as a yes.
