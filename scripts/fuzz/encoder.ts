@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { root } from './properties.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -21,17 +22,17 @@ type Report = {
 
 /** The contracts against the TypeScript encoder, which only a test in TypeScript can call. */
 export async function judgeEncoder({ runs, seed }: { runs: number; seed: string }): Promise<readonly Verdict[]> {
-  const child = spawn(
-    process.execPath,
-    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', file, '--reporter=json'],
-    {
-      cwd: root,
-      env: { ...process.env, NO_COLOR: '1', FUZZ_RUNS: `${runs}`, FUZZ_SEED: `${Number(BigInt(seed) & 0x7fffffffn)}` },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  )
-  const [said] = await Promise.all([text(child.stdout), once(child, 'close')])
-  const report: Report = JSON.parse(said)
+  const folder = await mkdtemp(join(tmpdir(), 'fuzz-'))
+  const output = join(folder, 'report.json')
+  const options = ['run', file, '--reporter=json', `--outputFile=${output}`]
+  const child = spawn(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), ...options], {
+    cwd: root,
+    env: { ...process.env, NO_COLOR: '1', FUZZ_RUNS: `${runs}`, FUZZ_SEED: `${Number(BigInt(seed) & 0x7fffffffn)}` },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  await once(child, 'close')
+  const report: Report = JSON.parse(await readFile(output, 'utf8'))
+  await rm(folder, { recursive: true })
   const verdicts = report.testResults.flatMap(({ assertionResults }) =>
     assertionResults.map(({ title, status, duration = 0, failureMessages }): Verdict => {
       const fault = status === 'passed' ? undefined : failureMessages.join('\n')
