@@ -1,4 +1,4 @@
-import type { Edit } from './mutant.ts'
+import type { Edit } from './edit.ts'
 import { type Place, placeOf, type SyntaxNode } from './syntax.ts'
 
 /** Numbers become their neighbours, strings and bytes others of about the same length. For literals of Solidity and of Yul. */

@@ -1,15 +1,7 @@
+import type { Edit, Kind } from './edit.ts'
 import { solidityEdits } from './solidity-edits.ts'
 import { type Place, parse, walk } from './syntax.ts'
 import { yulEdits } from './yul-edits.ts'
-
-/**
- * What a mutant changes. `guard`: a condition before a revert, or a modifier, is gone; `condition`: another condition, or a
- * part of one, is decided; `finding`: one of findings.ts; the others replace what their names say.
- */
-export type Kind = 'finding' | 'guard' | 'condition' | 'comparison' | 'arithmetic' | 'constant' | 'opcode' | 'statement'
-
-/** One change of the source. */
-export type Edit = Place & { readonly kind: Kind; readonly after: string }
 
 export type Mutant = Place & {
   /** The file and its line with the change in it: the same as long as the line stays as it is. */

@@ -16,7 +16,7 @@ export type Score = {
 }
 
 /** In percent of all that compiled, explained or not. */
-export const SCORE_MIN = 90
+const SCORE_MIN = 90
 
 export function scoreOf(results: readonly Result[]): Score {
   const compiled = results.filter(({ outcome }) => outcome !== 'did not compile')

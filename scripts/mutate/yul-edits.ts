@@ -1,5 +1,5 @@
+import type { Edit } from './edit.ts'
 import { literalEdits } from './literal-edits.ts'
-import type { Edit } from './mutant.ts'
 import { isNode, type Place, placeOf, type SyntaxNode, walk } from './syntax.ts'
 
 type Text = (place: Place) => string

@@ -77,9 +77,9 @@ beforeAll(async () => {
   const [added] = await stage.vault.getEvents.RelayerAdded({}, { fromBlock: 0n, strict: true })
   sender = added?.args.sender ?? '0x'
   for (const payer of payers) {
-    for (const of of [stage.token, stage.wideToken]) {
-      await stage.deposit({ payer, of, amount: 2n ** 100n })
-      await stage.deposit({ payer, of, amount: 2n ** 87n, mode: 'chained' })
+    for (const held of [stage.token, stage.wideToken]) {
+      await stage.deposit({ payer, of: held, amount: 2n ** 100n })
+      await stage.deposit({ payer, of: held, amount: 2n ** 87n, mode: 'chained' })
     }
     const spender = stage.settler.address
     await stage.allow({ payer, of: stage.authorizingToken, amount: 2n ** 87n, spender })
