@@ -29,7 +29,7 @@ export function compile(roots: readonly string[], mutant?: Mutant): Compiled {
       evmVersion: 'osaka',
       viaIR: true,
       optimizer: { enabled: false },
-      outputSelection: { '*': { '*': ['evm.bytecode.object'] } },
+      outputSelection: Object.fromEntries(roots.map((root) => [root, { '*': ['evm.bytecode.object'] }])),
     },
   }
   const callbacks = { import: (name: string) => ({ contents: source(name) }) }

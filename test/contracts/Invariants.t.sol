@@ -21,7 +21,37 @@ contract InvariantsTest is Chaining, Pulling, Banking, Governing, Promising {
 
     function test_holds_throughRandomLifeInAllModes(uint256 seed) public {
         _seed(seed);
-        for (uint256 i = 0; i < STEPS; i++) {
+        _live(STEPS);
+    }
+
+    function test_holds_andHasEverythingHappenInALongLife() public {
+        _seed(1);
+        _live(50 * STEPS);
+        string[18] memory all = [
+            "payment",
+            "cancel",
+            "wallet payment",
+            "run",
+            "netted pull",
+            "direct pull",
+            "authorized pull",
+            "deposit",
+            "permitted deposit",
+            "authorized deposit",
+            "withdrawal",
+            "request taken back",
+            "rebind",
+            "pause",
+            "pause lifted",
+            "claim",
+            "promise kept",
+            "payment by the rogue"
+        ];
+        for (uint256 i = 0; i < all.length; i++) vm.assertGe(happened[all[i]], 5, all[i]);
+    }
+
+    function _live(uint256 steps) private {
+        for (uint256 i = 0; i < steps; i++) {
             _step(_pick(24));
             vm.warp(_now() + (_pick(4) == 0 ? _pick(20 hours) : _pick(1 hours)));
             _check();
@@ -29,7 +59,9 @@ contract InvariantsTest is Chaining, Pulling, Banking, Governing, Promising {
     }
 
     function _step(uint256 which) private {
-        if (which < 5) _settlePayments();
+        // A pause is short, and would hardly ever be lifted otherwise.
+        if (which < 6 && _now() < pausedUntil) _pauseOrNot();
+        else if (which < 5) _settlePayments();
         else if (which < 9) _settleRuns();
         else if (which < 12) _settlePulls();
         else if (which < 14) _depositSome();

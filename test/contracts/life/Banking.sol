@@ -15,6 +15,8 @@ abstract contract Banking is World {
         address who = vm.addr(key);
         uint256 amount = _pick(200 * UNIT);
         uint32 relayerId = uint32(_pick(4) == 0 ? RELAYER_ID + _pick(3) : 0);
+        // What payers pay is gone for them, so they must earn something.
+        if (_pick(4) > 0) _earnAtHome(who, 200 * UNIT);
         uint256 way = _pick(3);
         bool done = way == 0
             ? _depositAllowed(mode, who, amount, relayerId)
@@ -28,6 +30,7 @@ abstract contract Banking is World {
         if (!done) return;
         home[who] -= amount;
         purse.balance += amount;
+        happened[way == 0 ? "deposit" : way == 1 ? "permitted deposit" : "authorized deposit"]++;
     }
 
     function _depositAllowed(uint256 mode, address who, uint256 amount, uint32 relayerId) private returns (bool) {
@@ -107,6 +110,7 @@ abstract contract Banking is World {
                 ? abi.encodeCall(vault.cancelWithdraw, (address(moody)))
                 : abi.encodeCall(vault.cancelWithdrawChained, (address(moody)));
             vm.assertTrue(_try(who, address(vault), call) == (purse.unlockAt != 0), "taken back by the rules");
+            if (purse.unlockAt != 0) happened["request taken back"]++;
             (purse.withdrawAmount, purse.unlockAt) = (0, 0);
         } else {
             _withdrawAsked(mode, who, purse);
@@ -125,6 +129,7 @@ abstract contract Banking is World {
         uint256 amount = purse.withdrawAmount < purse.balance ? purse.withdrawAmount : purse.balance;
         purse.balance -= amount;
         home[who] += amount;
+        happened["withdrawal"]++;
         (purse.withdrawAmount, purse.unlockAt) = (0, 0);
     }
 
@@ -150,6 +155,7 @@ abstract contract Banking is World {
             vm.assertTrue(_try(stranger, address(vault), call) == isDue, "applied by the rules");
             if (!isDue) return;
             purse.relayerId = purse.pendingRelayerId;
+            happened["rebind"]++;
             (purse.pendingRelayerId, purse.pendingAt) = (0, 0);
         }
     }

@@ -43,6 +43,7 @@ abstract contract Chaining is World {
         }
         if (!isDue || sum > purse.balance) return false;
         for (uint256 j = 0; j < run.count; j++) _bookOnce(_chainedDigest(run.payments[j]), run.payments[j].amount);
+        happened["run"]++;
         purse.balance -= sum;
         purse.sequence += run.count;
         purse.head = ChainedReference.link(run.payments[run.count - 1], 1);

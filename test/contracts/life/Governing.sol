@@ -28,10 +28,12 @@ abstract contract Governing is World {
             bool isDue = _now() >= pauseAllowedAt;
             vm.assertTrue(_try(guardian, address(vault), abi.encodeCall(vault.pause, ())) == isDue, "a pause by the rules");
             if (isDue) (pausedUntil, pauseAllowedAt) = (_now() + 2 hours, _now() + 26 hours);
+            if (isDue) happened["pause"]++;
         } else {
             bool isDue = _now() < pausedUntil;
             vm.assertTrue(_try(guardian, address(vault), abi.encodeCall(vault.unpause, ())) == isDue, "lifted by the rules");
             if (isDue) (pausedUntil, pauseAllowedAt) = (_now(), _now() + 24 hours);
+            if (isDue) happened["pause lifted"]++;
         }
     }
 
@@ -49,7 +51,9 @@ abstract contract Governing is World {
     function _claimSome() internal {
         address who = payees[_pick(3)];
         address target = _pick(2) == 0 ? address(vault) : address(settler);
-        if (_pick(2) == 0) _try(stranger, target, abi.encodeCall(vault.claim, (who, address(moody))));
-        else _try(who, target, abi.encodeCall(vault.claimTo, (address(moody), payees[_pick(3)])));
+        bool done = _pick(2) == 0
+            ? _try(stranger, target, abi.encodeCall(vault.claim, (who, address(moody))))
+            : _try(who, target, abi.encodeCall(vault.claimTo, (address(moody), payees[_pick(3)])));
+        if (done) happened["claim"]++;
     }
 }

@@ -36,15 +36,20 @@ abstract contract Paying is World {
             IVault.Payment memory p = b.payments[i].payment;
             bool isDue = !isForged[_signatureId(b.payments[i])] && _takesEffect(p, relayerId);
             vm.assertTrue(_bit(results, i) == isDue, "a payment by the rules");
+            if (isDue) happened[relayerId == ROGUE_ID ? "payment by the rogue" : "payment"]++;
         }
         for (uint256 i = 0; i < b.cancels.length; i++) {
             (address who, uint256 nonce) = (b.cancels[i].payer, b.cancels[i].nonce);
             bool isDue = _isOpen(who, nonce) && _isInTime(b.cancels[i].deadline) && purses[INDEPENDENT][who].relayerId == relayerId;
-            if (isDue) _spend(who, nonce);
+            if (isDue) {
+                _spend(who, nonce);
+                happened["cancel"]++;
+            }
             vm.assertTrue(_bit(results, count + i) == isDue, "a cancel by the rules");
         }
         bool isWalletDue = isYes && _takesEffect(w, relayerId);
         vm.assertTrue(_bit(results, count + b.cancels.length) == isWalletDue, "a wallet's payment by the rules");
+        if (isWalletDue) happened["wallet payment"]++;
     }
 
     /// By our books, which it changes.

@@ -33,7 +33,9 @@ abstract contract Pulling is World {
         for (uint256 i = 0; i < b.allowances.length + b.authorizations.length; i++) {
             bool isAllowance = i < b.allowances.length;
             SignedPull memory signed = isAllowance ? b.allowances[i] : b.authorizations[i - b.allowances.length];
-            if (_bit(results, i)) _book(signed, isAllowance);
+            if (!_bit(results, i)) continue;
+            _book(signed, isAllowance);
+            happened[isAllowance ? (b.payout == 0 ? "netted pull" : "direct pull") : "authorized pull"]++;
         }
     }
 

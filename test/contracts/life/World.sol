@@ -47,6 +47,8 @@ abstract contract World is PullTest {
     uint256 internal pauseAllowedAt;
     bool internal isListed = true;
     mapping(address sender => uint32) internal idOf;
+    /// How often something took effect: a life in which nothing happens proves nothing.
+    mapping(string what => uint256) internal happened;
 
     function setUp() public virtual override {
         super.setUp();
