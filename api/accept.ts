@@ -1,18 +1,22 @@
-import type { Address, Hex } from 'viem'
+import type { Hex } from 'viem'
 import type { Candidate } from '../core/admit.ts'
-import type { TokenConfig } from '../core/config.ts'
+import { contractKey, type TokenConfig, tokenDomainOf } from '../core/config.ts'
 import { type Refusal, refusal } from '../core/errors.ts'
 import { nowSeconds } from '../core/ports/clock.ts'
 import type { Admitted } from '../core/ports/intake.ts'
 import type { CompactSignature } from '../core/protocol/packed.ts'
+import { signedTerms } from '../core/protocol/schema.ts'
+import { intentDigest, type Taking } from '../core/protocol/taking.ts'
 import type { Payment } from '../core/protocol/typed-data.ts'
 import { screen } from '../core/screen.ts'
-import { type KnownChain, type KnownChains, refuseChain } from './chains.ts'
+import { type KnownChains, type KnownContract, refuseChain } from './chains.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Introduction } from './introduce.ts'
 import { outageOf } from './outage.ts'
+import { checkPermits, draftPermit, type PermitDraft, type Permitted } from './permit.ts'
 import type { ApiPorts } from './ports.ts'
 import type { Submission } from './schemas/intent.ts'
+import { signablePayment } from './schemas/typed-data.ts'
 import { checkSignatures } from './signature.ts'
 
 /** What became of one submission: what intake decided, with the digest that names the payment everywhere. */
@@ -21,10 +25,14 @@ export type Accept = (submissions: readonly Submission[], appId: string) => Prom
 
 type Draft = {
   readonly outcome: 'ok'
-  readonly known: KnownChain
+  readonly known: KnownContract
   readonly token: TokenConfig
   readonly payment: Payment
+  readonly taking: Taking
   readonly digest: Hex
+  /** What the payer's signature is over: the digest, but for an authorization. */
+  readonly signedDigest: Hex
+  readonly permit: PermitDraft | undefined
   readonly submission: Submission
 }
 type Signed = Draft & { readonly signature: CompactSignature }
@@ -49,24 +57,36 @@ export function createAccept({
     const drafts = submissions.map(screenOne)
     const signed = await through(drafts, checkAll)
     const introduced = await through(signed, introduceAll)
-    return through(introduced, (passed) => commitAll(passed, appId))
+    const permitted = await through(introduced, (passed) => checkPermits(signatures, passed))
+    return through(permitted, (passed) => commitAll(passed, appId))
   }
 
   function screenOne(submission: Submission): Draft | Refusal {
-    const { chainId, contract, ...payment } = submission.intent
-    const known = chains.find(chainId)
+    const { chainId, contract } = submission.intent
+    const { payment, taking } = signedTerms(submission.intent)
+    const known = chains.at(chainId, contract)
     if (known === undefined) return refuseChain(chainId, chains)
-    const screened = screen({ chain: known.config, contract, payment, nowSeconds: nowSeconds(clock) })
+    const screened = screen({ chain: known.config, contract, payment, taking, nowSeconds: nowSeconds(clock) })
     if (screened.outcome === 'refused') return screened
-    const digest = signatures.paymentDigest(known.separator, payment)
-    return { outcome: 'ok', known, token: screened.token, payment, digest, submission }
+    const { token } = screened
+    const digest =
+      taking.mode === 'independent'
+        ? signatures.paymentDigest(known.separator, payment)
+        : intentDigest(known.separator, payment, taking)
+    const signedDigest =
+      taking.mode === 'pull' && taking.means === 'authorization'
+        ? signablePayment(known.domain, payment, taking, tokenDomainOf(known.config, token)).digest
+        : digest
+    const permit = draftPermit(known, token, { payment, taking }, submission.permit)
+    if (permit !== undefined && 'outcome' in permit) return permit
+    return { outcome: 'ok', known, token, payment, taking, digest, signedDigest, permit, submission }
   }
 
   async function checkAll(drafts: readonly Draft[]): Promise<readonly (Signed | Refusal)[]> {
     const checked = await checkSignatures(
       signatures,
-      drafts.map(({ digest, payment, submission }) => ({
-        digest,
+      drafts.map(({ signedDigest, payment, submission }) => ({
+        digest: signedDigest,
         signature: submission.signature,
         signer: payment.payer,
       })),
@@ -77,18 +97,17 @@ export function createAccept({
   }
 
   async function introduceAll(signed: readonly Signed[]): Promise<readonly (Signed | Refusal)[]> {
-    const groups = new Map<string, { known: KnownChain; token: Address; members: Signed[] }>()
-    for (const one of signed) {
-      const id = `${one.known.config.chainId}:${one.token.address}`
-      const group = groups.get(id) ?? { known: one.known, token: one.token.address, members: [] }
-      group.members.push(one)
-      groups.set(id, group)
-    }
+    const groups = Map.groupBy(signed, ({ known, token, taking }) => {
+      return `${contractKey(known.config)}:${token.address}:${taking.mode}`
+    })
     const refusals = new Map<Signed, Refusal>()
     await Promise.all(
-      [...groups.values()].map(async ({ known, token, members }) => {
+      [...groups.values()].map(async (members) => {
+        const [first] = members
+        if (first === undefined) return
         const payers = members.map(({ payment }) => payment.payer)
-        const outcomes = await introduction.introduce(known, token, payers)
+        const of = { token: first.token.address, mode: first.taking.mode }
+        const outcomes = await introduction.introduce(first.known, of, payers)
         zip(members, outcomes, (member, outcome) => {
           if (outcome.outcome === 'refused') refusals.set(member, outcome)
         })
@@ -97,16 +116,18 @@ export function createAccept({
     return signed.map((one) => refusals.get(one) ?? one)
   }
 
-  async function commitAll(signed: readonly Signed[], appId: string): Promise<readonly Accepted[]> {
+  async function commitAll(signed: readonly Permitted<Signed>[], appId: string): Promise<readonly Accepted[]> {
     const candidates = signed.map(
-      ({ known, token, payment, digest, signature, submission }): Candidate => ({
+      ({ known, token, payment, taking, digest, signature, signedPermit, submission }): Candidate => ({
         id: newId('pi'),
         appId,
         chain: known.config,
         token,
         payment,
+        taking,
         digest,
         signature,
+        permit: signedPermit,
         orderId: submission.order,
       }),
     )

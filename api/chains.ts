@@ -1,12 +1,13 @@
-import type { Hex } from 'viem'
-import type { ChainConfig } from '../core/config.ts'
-import { type Refusal, refusal } from '../core/errors.ts'
+import type { Address, Hex } from 'viem'
+import { type ChainConfig, contractKey, contractsOf, isPullSettler, modesOf } from '../core/config.ts'
+import { type Refusal, RelayError, refusal } from '../core/errors.ts'
 import type { Chain } from '../core/ports/chain.ts'
+import type { Mode } from '../core/protocol/taking.ts'
 import { type Domain, domainOf, domainSeparator } from '../core/protocol/typed-data.ts'
 import type { ApiPorts } from './ports.ts'
 
-/** One configured chain, with what is computed once for it. */
-export type KnownChain = {
+/** One settlement contract of a configured chain, with what is computed once for it. */
+export type KnownContract = {
   readonly config: ChainConfig
   readonly domain: Domain
   readonly separator: Hex
@@ -15,17 +16,37 @@ export type KnownChain = {
 }
 
 export type KnownChains = {
-  readonly find: (chainId: number) => KnownChain | undefined
-  readonly list: readonly KnownChain[]
+  /** The vault of a chain. */
+  readonly find: (chainId: number) => KnownContract | undefined
+  /** A contract of a chain; the vault for one that ICE does not know there, so that screening tells what is wrong. */
+  readonly at: (chainId: number, contract: Address) => KnownContract | undefined
+  /** The contract that a stored payment is for. @throws RelayError `internal` if it is no longer configured */
+  readonly settling: (chainId: number, contract: Address) => KnownContract
+  /** The contract of a chain that settles in this mode. */
+  readonly of: (chainId: number, mode: Mode) => KnownContract | undefined
+  /** The vaults. */
+  readonly list: readonly KnownContract[]
 }
 
 export function knownChains({ config, chains }: Pick<ApiPorts, 'config' | 'chains'>): KnownChains {
-  const list = config.chains.map((chain): KnownChain => {
-    const domain = domainOf(chain)
-    return { config: chain, domain, separator: domainSeparator(domain), node: chains.get(chain.chainId) }
+  const known = config.chains.flatMap(contractsOf).map((contract): KnownContract => {
+    const domain = domainOf(contract)
+    const node = chains.get(contractKey(contract))
+    return { config: contract, domain, separator: domainSeparator(domain), node }
   })
-  const byId = new Map(list.map((known) => [known.config.chainId, known]))
-  return { find: (chainId) => byId.get(chainId), list }
+  const ofChain = (chainId: number) => known.filter((each) => each.config.chainId === chainId)
+  const find = (chainId: number) => ofChain(chainId)[0]
+  return {
+    find,
+    at: (chainId, contract) => ofChain(chainId).find((each) => each.config.vault === contract) ?? find(chainId),
+    settling: (chainId, contract) => {
+      const found = ofChain(chainId).find((each) => each.config.vault === contract)
+      if (found !== undefined) return found
+      throw new RelayError('internal', `The contract ${contract} of chain ${chainId} is no longer configured.`)
+    },
+    of: (chainId, mode) => ofChain(chainId).find((each) => modesOf(each.config).includes(mode)),
+    list: known.filter((each) => !isPullSettler(each.config)),
+  }
 }
 
 export function refuseChain(chainId: number, { list }: KnownChains): Refusal {

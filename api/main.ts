@@ -29,6 +29,7 @@ import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { createRedisRateLimit } from '../adapters/redis/rate-limit.ts'
 import { localSigner } from '../adapters/signer/local.ts'
 import { openSigner } from '../adapters/signer/open.ts'
+import { contractKey, contractsOf } from '../core/config.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import { developmentKeyWarning } from '../core/signer-uri.ts'
 import { createApp } from './app.ts'
@@ -63,9 +64,9 @@ await migrate(database).catch((error: Error) => exitWith(new Error(`The database
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
 const chains = new Map(
-  config.chains.map(
-    ({ chainId, rpcUrls, vault }) => [chainId, connectChain({ chainId, rpcUrls, vault, log })] as const,
-  ),
+  config.chains
+    .flatMap(contractsOf)
+    .map((contract) => [contractKey(contract), connectChain({ ...contract, log })] as const),
 )
 await checkVaults({ config, chains, authority: authority.address, log }).catch(exitWith)
 const signatures = await createSignatures()

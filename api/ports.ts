@@ -44,8 +44,8 @@ export type ApiPorts = {
   readonly webhookKeys: Pick<WebhookKeys, 'publicKeys' | 'secretOf'>
   /** Development only: webhook URLs may lead to this machine. */
   readonly allowsLoopback: boolean
-  /** By chain id. A configured chain that is missing here answers `chain_unavailable`. */
-  readonly chains: ReadonlyMap<number, Chain>
+  /** By `contractKey`. A configured contract that is missing here answers `chain_unavailable`. */
+  readonly chains: ReadonlyMap<string, Chain>
   readonly queue: Pick<Queue, 'wake'>
   readonly secrets: Secrets
   readonly signatures: Signatures

@@ -1,3 +1,4 @@
+import { contractsOf, isPullSettler } from '../core/config.ts'
 import { nowSeconds } from '../core/ports/clock.ts'
 import type { ApiPorts, Readiness } from './ports.ts'
 
@@ -15,8 +16,9 @@ export function checkReadiness({
   return async () => {
     const notReady: Record<string, string> = {}
     await Promise.all(
-      config.chains.map(async ({ chainId, vault }) => {
-        const name = `chain ${chainId}`
+      config.chains.flatMap(contractsOf).map(async (contract) => {
+        const { chainId, vault } = contract
+        const name = isPullSettler(contract) ? `pull settler of chain ${chainId}` : `chain ${chainId}`
         try {
           const view = await inTime(accounts.view(chainId, vault))
           if (view === undefined) notReady[name] = 'the relayer has not seen its first block yet'

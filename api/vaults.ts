@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Address } from 'viem'
-import type { ChainConfig, Config } from '../core/config.ts'
+import { type ChainConfig, type Config, contractKey, contractsOf } from '../core/config.ts'
 import { type Chain, ChainUnavailableError } from '../core/ports/chain.ts'
 import type { Log } from '../core/ports/log.ts'
-import { disagreements } from '../core/vault-facts.ts'
+import { askedOf, disagreements } from '../core/vault-facts.ts'
 
 /** Each wait is twice the one before, up to this. */
 const waitMillisMax = 15_000
@@ -25,16 +25,16 @@ export async function checkVaults({
   pause = sleep,
 }: {
   readonly config: Config
-  readonly chains: ReadonlyMap<number, Chain>
+  readonly chains: ReadonlyMap<string, Chain>
   /** Who certifies this process's acknowledgement keys. */
   readonly authority: Address
   readonly log: Log
   readonly pause?: Pause
 }): Promise<void> {
   await Promise.all(
-    config.chains.map(async (each) => {
-      const chain = chains.get(each.chainId)
-      if (chain === undefined) throw new Error(`There is no connection to chain ${each.chainId}.`)
+    config.chains.flatMap(contractsOf).map(async (each) => {
+      const chain = chains.get(contractKey(each))
+      if (chain === undefined) throw new Error(`There is no connection to ${each.vault} on chain ${each.chainId}.`)
       const facts = await askUntilAnswered(each, chain, { log, pause })
       const wrong = disagreements(each, facts, { senders: [], authority })
       if (wrong.length > 0) throw new Error(`Nothing is promised, because ${wrong.join('; ')}.`)
@@ -42,12 +42,9 @@ export async function checkVaults({
   )
 }
 
-async function askUntilAnswered(
-  { chainId, relayerId, tokens }: ChainConfig,
-  chain: Chain,
-  { log, pause }: { log: Log; pause: Pause },
-) {
-  const asked = { tokens: tokens.map(({ address }) => address), senders: [], relayerId }
+async function askUntilAnswered(contract: ChainConfig, chain: Chain, { log, pause }: { log: Log; pause: Pause }) {
+  const { chainId } = contract
+  const asked = { ...askedOf(contract), senders: [] }
   for (let tries = 1; ; tries++) {
     try {
       return await chain.vaultFacts(asked)

@@ -90,6 +90,22 @@ contract PullSettler is IPullSettler, EIP712, ReentrancyGuardTransient {
         _claim(msg.sender, token, to);
     }
 
+    function accountsOf(
+        address token,
+        address[] calldata payers
+    ) external view returns (PullAccount[] memory accounts) {
+        accounts = new PullAccount[](payers.length);
+        for (uint256 i = 0; i < payers.length; i++) {
+            AccountWord word = _nonces[token][payers[i]];
+            accounts[i] = PullAccount({
+                balance: IERC20(token).balanceOf(payers[i]),
+                allowance: IERC20(token).allowance(payers[i], address(this)),
+                window: word.window(),
+                topNonce: word.topNonce()
+            });
+        }
+    }
+
     function isNonceUsed(address payer, address token, uint256 nonce) external view returns (bool) {
         AccountWord word = _nonces[token][payer];
         uint256 top = word.topNonce();

@@ -1,6 +1,11 @@
+import type { Hex } from 'viem'
 import { intentNonceMax } from './protocol/packed.ts'
+import type { Taking } from './protocol/taking.ts'
 
-/** The vault's word on one (payer, token), read at one block. Amounts in atomic units. */
+/**
+ * The contract's word on one (payer, token, mode), read at one block. Amounts in atomic units. In mode `pull` the balance is
+ * what the payer's own wallet holds, and every relayer of the vault may settle from it.
+ */
 export type AccountState = {
   readonly balance: bigint
   readonly topNonce: bigint
@@ -11,6 +16,10 @@ export type AccountState = {
   readonly withdrawAmount: bigint
   /** The owner asked for another relayer: no new promises on this account. */
   readonly isRebinding: boolean
+  /** Chained accounts only: the link of payment `topNonce`, 16 bytes. Of them every nonce up to `topNonce` is used. */
+  readonly head?: Hex
+  /** Wallets only: how much of the balance the pull settler may take by allowance. */
+  readonly allowance?: bigint
 }
 
 /** The sliding window's width, and how far one record may move it. @see contracts/Vault.sol */
@@ -56,7 +65,12 @@ export function nextNonce(account: AccountState, open: readonly bigint[]): bigin
 }
 
 /** What a new payment may draw on: finalized balance, less what is leaving and what is promised. Never below zero. */
-export function availableFloor({ balance, withdrawAmount }: AccountState, reserved: bigint): bigint {
-  const rest = balance - withdrawAmount - reserved
+export function availableFloor(
+  { balance, allowance = 0n, withdrawAmount }: AccountState,
+  reserved: bigint,
+  taking: Taking = { mode: 'independent' },
+): bigint {
+  const isCapped = taking.mode === 'pull' && taking.means === 'allowance' && allowance < balance
+  const rest = (isCapped ? allowance : balance) - withdrawAmount - reserved
   return rest > 0n ? rest : 0n
 }

@@ -1,5 +1,6 @@
 import type { ChainConfig } from './config.ts'
 import { pauseSecondsMax } from './config.ts'
+import type { Mode } from './protocol/taking.ts'
 import type { Guarantee } from './protocol/typed-data.ts'
 
 /** What ICE knows of a chain when it promises: an old view or a paused vault allows no firm promise. */
@@ -21,14 +22,18 @@ export function decidePromise({
   nowSeconds,
   view,
   promise,
+  mode,
 }: {
   deadline: bigint
   nowSeconds: number
   view: ChainView
   promise: ChainConfig['promise']
+  mode: Mode
 }): Promised {
   const settleBy = BigInt(nowSeconds + promise.settleWithinSeconds)
   const isFirm =
+    // The only one that `settleOverdue` enforces: a run needs all that is before it, and a wallet can be emptied.
+    mode === 'independent' &&
     !view.isPaused &&
     view.headAgeSeconds <= promise.headAgeSecondsMax &&
     view.finalizedAgeSeconds <= promise.finalizedAgeSecondsMax &&

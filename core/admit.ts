@@ -1,10 +1,13 @@
 import type { Address, Hex } from 'viem'
 import { type AccountState, availableFloor, judgeNonce } from './account.ts'
 import { type ChainView, decidePromise, type Promised } from './acknowledgement.ts'
+import { linkOf, nextLink, refuseTail, type Tail } from './chained.ts'
 import type { ChainConfig, TokenConfig } from './config.ts'
 import { type Refusal, refusal } from './errors.ts'
 import type { Order } from './order.ts'
 import type { CompactSignature } from './protocol/packed.ts'
+import type { SignedPermit } from './protocol/packed-pull.ts'
+import type { Mode, Taking } from './protocol/taking.ts'
 import { type Payment, zeroHash, zeroOrderRef } from './protocol/typed-data.ts'
 
 /** A screened payment with a good signature, on its way into the books. */
@@ -14,8 +17,11 @@ export type Candidate = {
   readonly chain: ChainConfig
   readonly token: TokenConfig
   readonly payment: Payment
+  readonly taking: Taking
   readonly digest: Hex
   readonly signature: CompactSignature
+  /** Comes with a pull by allowance, and is sent before it: lets the settler take `value` from then on. */
+  readonly permit?: SignedPermit | undefined
   /** The order the client named, if it named one; else the order is looked up by payee and orderRef. */
   readonly orderId: string | undefined
 }
@@ -25,7 +31,7 @@ export type Books = {
   readonly account: (candidate: Candidate) => BookedAccount | undefined
   readonly existing: (digest: Hex) => { readonly id: string; readonly appId: string } | undefined
   readonly order: (candidate: Candidate) => BookedOrder | undefined
-  readonly view: (chainId: number) => ChainView
+  readonly view: (contract: Pick<ChainConfig, 'chainId' | 'vault'>) => ChainView
 }
 export type BookedAccount = {
   readonly state: AccountState
@@ -33,6 +39,8 @@ export type BookedAccount = {
   readonly reserved: bigint
   /** Nonces of open payments. What `prepare` handed out and nobody signed yet is free for its payer. */
   readonly openNonces: readonly bigint[]
+  /** Chained accounts only: the last payment that the next one must follow. */
+  readonly tail?: Tail | undefined
 }
 export type BookedOrder = Order & { readonly paidBy: string | undefined }
 
@@ -51,11 +59,12 @@ export function admit(candidates: readonly Candidate[], books: Books, nowSeconds
     reserved: new Map<string, bigint>(),
     nonces: new Map<string, bigint[]>(),
     orders: new Map<string, string>(),
+    tails: new Map<string, Tail>(),
   }
   const digests = new Map<Hex, { id: string; appId: string }>()
 
   return candidates.map((candidate): Admission => {
-    const { payment, chain, appId, digest } = candidate
+    const { payment, taking, chain, appId, digest } = candidate
     const twin = books.existing(digest) ?? digests.get(digest)
     if (twin !== undefined) {
       return twin.appId === appId
@@ -63,32 +72,26 @@ export function admit(candidates: readonly Candidate[], books: Books, nowSeconds
         : refusal('intent_exists', `digest ${digest} is known`, { digest })
     }
 
-    const key = accountId(chain.chainId, payment.payer, payment.token)
+    const key = accountId({ ...chain, ...payment, mode: taking.mode })
     const account = books.account(candidate)
     if (account === undefined || account.state.relayerId !== chain.relayerId || account.state.isRebinding) {
       return refuseUnbound({ payer: payment.payer, state: account?.state, relayerId: chain.relayerId })
     }
 
+    const tail = taken.tails.get(key) ?? account.tail
     const openNonces = [...account.openNonces, ...(taken.nonces.get(key) ?? [])]
-    const verdict = judgeNonce(account.state, openNonces, payment.nonce)
-    if (verdict !== 'ok') return refuseNonce(verdict, payment.nonce, account.state.topNonce)
+    const misplaced =
+      taking.mode === 'chained'
+        ? refuseLink(payment, taking.previous, account.state, tail, nowSeconds)
+        : refuseNonce(payment.nonce, account.state, openNonces)
+    if (misplaced !== undefined) return misplaced
 
     const order = judgeOrder(candidate, books.order(candidate), taken.orders, nowSeconds)
     if (order.outcome === 'refused') return order
 
     const reserved = account.reserved + (taken.reserved.get(key) ?? 0n)
-    const available = availableFloor(account.state, reserved)
-    if (available < payment.amount) {
-      return refusal(
-        'insufficient_balance',
-        `${available} of ${payment.amount} ${candidate.token.symbol} units are free`,
-        {
-          available: `${available}`,
-          amount: `${payment.amount}`,
-          missing: `${payment.amount - available}`,
-        },
-      )
-    }
+    const short = refuseShort(candidate, account.state, reserved)
+    if (short !== undefined) return short
 
     digests.set(digest, { id: candidate.id, appId })
     taken.reserved.set(key, (taken.reserved.get(key) ?? 0n) + payment.amount)
@@ -96,22 +99,40 @@ export function admit(candidates: readonly Candidate[], books: Books, nowSeconds
     const orderId = order.order?.id
     if (orderId !== undefined) taken.orders.set(orderId, candidate.id)
 
-    if (payment.amount > candidate.token.holdAbove) {
+    const isHeld = payment.amount > candidate.token.holdAbove
+    if (taking.mode === 'chained') {
+      const link = linkOf(payment, taking.previous, candidate.token.scale)
+      taken.tails.set(key, { sequence: payment.nonce, link, isHeld, waitsUntil: payment.deadline })
+    }
+    if (isHeld) {
       return { outcome: 'held', orderId, reason: `above ${candidate.token.holdAbove} ${candidate.token.symbol} units` }
     }
     const promised = decidePromise({
       deadline: payment.deadline,
       nowSeconds,
-      view: books.view(chain.chainId),
+      view: books.view(chain),
       promise: chain.promise,
+      mode: taking.mode,
     })
     return { outcome: 'accepted', orderId, orderHash: order.order?.orderHash ?? zeroHash, ...promised }
   })
 }
 
-/** One name for one (chain, payer, token). */
-export function accountId(chainId: number, payer: Address, token: Address): string {
-  return `${chainId}:${payer}:${token}`
+/** One name for one account. */
+export function accountId({
+  chainId,
+  vault,
+  payer,
+  token,
+  mode,
+}: {
+  readonly chainId: number
+  readonly vault: Address
+  readonly payer: Address
+  readonly token: Address
+  readonly mode: Mode
+}): string {
+  return `${chainId}:${vault}:${payer}:${token}:${mode}`
 }
 
 /** The account is bound to nobody, to another relayer, or is on its way to one. */
@@ -131,7 +152,51 @@ export function refuseUnbound({
   return refusal('account_not_bound', detail, { boundRelayerId, relayerId })
 }
 
-function refuseNonce(verdict: 'spent' | 'taken' | 'too_far', nonce: bigint, topNonce: bigint): Refusal {
+/** Money that is short: in the account, in the wallet, or of what the wallet allows. */
+function refuseShort(
+  { payment, taking, token, permit }: Candidate,
+  onChain: AccountState,
+  reserved: bigint,
+): Refusal | undefined {
+  const { amount } = payment
+  // A permit replaces the allowance, also by a smaller one: it must cover all that is open.
+  const state = permit === undefined ? onChain : { ...onChain, allowance: permit.value }
+  const available = availableFloor(state, reserved, taking)
+  if (available >= amount) return undefined
+  const fields = { available: `${available}`, amount: `${amount}`, missing: `${amount - available}` }
+  const isAllowanceShort = availableFloor(state, reserved, { mode: 'independent' }) >= amount
+  return isAllowanceShort
+    ? refusal(
+        'allowance_short',
+        `the pull settler may take ${available} of ${amount} ${token.symbol} units from the wallet`,
+        fields,
+      )
+    : refusal('insufficient_balance', `${available} of ${amount} ${token.symbol} units are free`, fields)
+}
+
+/** A chained payment continues the account's last one, or it can never settle. */
+function refuseLink(
+  { nonce }: Payment,
+  previous: Hex,
+  state: AccountState,
+  tail: Tail | undefined,
+  nowSeconds: number,
+): Refusal | undefined {
+  const next = nextLink(state, tail)
+  if (nonce === next.sequence && previous === next.previous) {
+    return refuseTail(state, tail, nowSeconds)
+  }
+  return refusal(
+    'previous_mismatch',
+    `sequence ${nonce} after ${previous} does not continue the account, whose next is ${next.sequence} after ${next.previous}`,
+    { sequence: `${nonce}`, previous, expectedSequence: `${next.sequence}`, expectedPrevious: next.previous },
+  )
+}
+
+function refuseNonce(nonce: bigint, account: AccountState, openNonces: readonly bigint[]): Refusal | undefined {
+  const verdict = judgeNonce(account, openNonces, nonce)
+  if (verdict === 'ok') return undefined
+  const { topNonce } = account
   const fields = { nonce: `${nonce}`, topNonce: `${topNonce}` }
   if (verdict === 'spent')
     return refusal('nonce_spent', `nonce ${nonce} is spent; the highest spent is ${topNonce}`, fields)

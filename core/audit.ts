@@ -1,7 +1,8 @@
 import { type Address, type Hex, keccak256 } from 'viem'
 import { type AuditRecord, auditTree, type CancelEntry, type PaymentEntry } from './protocol/audit-record.ts'
-import { decodeBatch, decodeResults } from './protocol/packed.ts'
-import { cancelDigest, domainOf, domainSeparator, paymentDigest } from './protocol/typed-data.ts'
+import type { Taking } from './protocol/taking.ts'
+import { cancelDigest, domainOf, domainSeparator } from './protocol/typed-data.ts'
+import { type MinedBatch, type SettledBatch, settledBatch } from './settled-batch.ts'
 
 /** A final tx as its receipt tells it. */
 export type AuditedTx = {
@@ -19,15 +20,12 @@ export type AuditedTx = {
 
 /** What a settling tx carried: a packed batch, or promised payments that somebody settled one by one. */
 export type Settled =
-  | {
+  | (MinedBatch & {
       readonly kind: 'batch'
       /** Undefined for a batch that was not sent from these books. */
       readonly batchId: string | undefined
       readonly opening: { readonly sequence: bigint; readonly head: Hex } | undefined
-      readonly scale: bigint
-      readonly payload: Hex
-      readonly results: Hex
-    }
+    })
   | { readonly kind: 'overdue'; readonly payments: readonly OverduePayment[] }
 
 export type OverduePayment = {
@@ -72,8 +70,8 @@ export type AuditFacts = {
  */
 export function auditRecordOf(facts: AuditFacts): AuditRecord {
   const { settled, tx } = facts
-  const { payments, cancels } =
-    settled.kind === 'batch' ? entriesOfBatch(facts, settled) : entriesOfOverdue(facts, settled)
+  const batch = settled.kind === 'batch' ? settledBatch(settled, domainSeparator(domainOf(facts))) : undefined
+  const { payments, cancels } = batch !== undefined ? entriesOfBatch(facts, batch) : entriesOfOverdue(facts)
   return {
     schema: 'ice.audit-record/1',
     chainId: `${facts.chainId}`,
@@ -81,7 +79,7 @@ export function auditRecordOf(facts: AuditFacts): AuditRecord {
     relayerId: `${facts.relayerId}`,
     sequence: `${facts.sequence}`,
     previous: facts.previous,
-    batch: settled.kind === 'batch' ? batchOf(settled) : null,
+    batch: settled.kind === 'batch' && batch !== undefined ? batchOf(settled, batch) : null,
     tx: {
       hash: tx.hash,
       blockNumber: `${tx.blockNumber}`,
@@ -101,8 +99,10 @@ export function auditRecordOf(facts: AuditFacts): AuditRecord {
 type BatchSettled = Extract<Settled, { kind: 'batch' }>
 type Entries = { readonly payments: readonly PaymentEntry[]; readonly cancels: readonly CancelEntry[] }
 
-function batchOf({ batchId, opening, scale, payload, results }: BatchSettled): AuditRecord['batch'] {
-  const { token, anchor } = decodeBatch(payload, scale)
+function batchOf(
+  { batchId, opening, scale, payload, results }: BatchSettled,
+  { token, anchor }: SettledBatch,
+): AuditRecord['batch'] {
   return {
     id: batchId ?? null,
     token: lower(token),
@@ -115,31 +115,29 @@ function batchOf({ batchId, opening, scale, payload, results }: BatchSettled): A
 }
 
 /** Read from the calldata, so that the record says what was signed and settled, whatever has become of our rows. */
-function entriesOfBatch(facts: AuditFacts, { payload, scale, results }: BatchSettled): Entries {
-  const batch = decodeBatch(payload, scale)
-  const bits = decodeResults(results, batch.payments.length + batch.cancels.length)
+function entriesOfBatch(facts: AuditFacts, batch: SettledBatch): Entries {
   const separator = domainSeparator(domainOf(facts))
   const payments = numbered(
     facts,
-    batch.payments.map((payment, index) => {
-      const { signature, ...signed } = payment
-      const digest = paymentDigest(separator, payment)
-      return { ...signed, digest, signature, index, result: bits[index] === true, deadline: payment.deadline }
+    batch.payments.map(({ payment, taking, digest, signature, bit, isSettled }) => {
+      // In a run only the last signature is on chain; the payer gave us one for each payment.
+      const booked = digest === undefined ? undefined : facts.payments.get(digest)
+      const own = signature ?? booked?.signature
+      return { ...payment, taking, digest, signature: own, index: bit, result: isSettled, deadline: payment.deadline }
     }),
   )
   const cancels = batch.cancels.map((cancel, index): CancelEntry => {
-    const at = batch.payments.length + index
     const booked = facts.cancels.get(index)
     return {
       kind: 'cancel',
-      index: `${at}`,
+      index: `${cancel.bit}`,
       digest: cancelDigest(separator, cancel),
       payer: lower(cancel.payer),
       token: lower(cancel.token),
       nonce: `${cancel.nonce}`,
       deadline: `${cancel.deadline}`,
       signature: cancel.signature,
-      result: bits[at] === true,
+      result: cancel.isSettled,
       app: booked === undefined ? null : appOf(facts, booked.appId).tag,
     }
   })
@@ -147,15 +145,19 @@ function entriesOfBatch(facts: AuditFacts, { payload, scale, results }: BatchSet
 }
 
 /** The event holds what was signed but deadline and signature: those are known if the payment is in our books. */
-function entriesOfOverdue(facts: AuditFacts, settled: Extract<Settled, { kind: 'overdue' }>): Entries {
-  const seen = settled.payments.map((payment, index) => {
+function entriesOfOverdue(facts: AuditFacts): Entries {
+  if (facts.settled.kind !== 'overdue') return { payments: [], cancels: [] }
+  const seen = facts.settled.payments.map((payment, index): SeenPayment => {
     const booked = facts.payments.get(payment.digest)
-    return { ...payment, index, result: true, signature: booked?.signature, deadline: booked?.deadline }
+    const taking = { mode: 'independent' } as const
+    return { ...payment, taking, index, result: true, signature: booked?.signature, deadline: booked?.deadline }
   })
   return { payments: numbered(facts, seen), cancels: [] }
 }
 
-type SeenPayment = OverduePayment & {
+type SeenPayment = Omit<OverduePayment, 'digest'> & {
+  readonly taking: Taking
+  readonly digest: Hex | undefined
   readonly index: number
   readonly result: boolean
   readonly deadline: bigint | undefined
@@ -166,7 +168,7 @@ type SeenPayment = OverduePayment & {
 function numbered(facts: AuditFacts, seen: readonly SeenPayment[]): readonly PaymentEntry[] {
   const counts = new Map<string, number>()
   const entries = seen.map((payment): PaymentEntry => {
-    const booked = facts.payments.get(payment.digest)
+    const booked = payment.digest === undefined ? undefined : facts.payments.get(payment.digest)
     const app = booked === undefined ? undefined : appOf(facts, booked.appId)
     let appSequence: string | null = null
     if (booked !== undefined && app !== undefined && payment.result) {
@@ -174,15 +176,12 @@ function numbered(facts: AuditFacts, seen: readonly SeenPayment[]): readonly Pay
       counts.set(booked.appId, before + 1)
       appSequence = `${app.first + BigInt(before)}`
     }
-    return {
-      kind: 'payment',
+    const entry = {
       index: `${payment.index}`,
-      digest: payment.digest,
       payer: lower(payment.payer),
       payee: lower(payment.payee),
       token: lower(payment.token),
       amount: `${payment.amount}`,
-      nonce: `${payment.nonce}`,
       deadline: payment.deadline === undefined ? null : `${payment.deadline}`,
       orderRef: payment.orderRef,
       signature: payment.signature ?? null,
@@ -191,6 +190,7 @@ function numbered(facts: AuditFacts, seen: readonly SeenPayment[]): readonly Pay
       app: app?.tag ?? null,
       appSequence,
     }
+    return entryOf(payment, entry)
   })
   for (const [appId, { count }] of facts.apps) {
     const found = counts.get(appId) ?? 0
@@ -201,6 +201,20 @@ function numbered(facts: AuditFacts, seen: readonly SeenPayment[]): readonly Pay
     }
   }
   return entries
+}
+
+type CommonEntry = Omit<Extract<PaymentEntry, { kind: 'payment' }>, 'kind' | 'digest' | 'nonce'>
+
+/** @throws RangeError for a payment without digest that is not of a chained run */
+function entryOf({ taking, digest, nonce }: SeenPayment, entry: CommonEntry): PaymentEntry {
+  if (taking.mode === 'chained') {
+    return digest === undefined
+      ? { kind: 'chained', ...entry, digest: null, sequence: null, previous: null }
+      : { kind: 'chained', ...entry, digest, sequence: `${nonce}`, previous: taking.previous }
+  }
+  if (digest === undefined) throw new RangeError(`a payment of mode ${taking.mode} without digest`)
+  if (taking.mode === 'pull') return { kind: 'pull', ...entry, digest, nonce: `${nonce}`, means: taking.means }
+  return { kind: 'payment', ...entry, digest, nonce: `${nonce}` }
 }
 
 function appOf({ apps, sequence }: AuditFacts, appId: string): AuditedApp {

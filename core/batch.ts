@@ -1,4 +1,5 @@
-import { cancelBytes, headerBytes, payeeBytes, paymentBytes } from './protocol/packed.ts'
+import { cancelBytes, payeeBytes, paymentBytes } from './protocol/packed.ts'
+import { pullHeaderBytes } from './protocol/packed-pull.ts'
 
 /** Every legal step of one settlement batch. Its payments take its state from `batched` on. */
 export const batchSteps = {
@@ -43,8 +44,11 @@ export function decideClose({
   return { outcome: 'wait', millis: limits.ageMillisMax - oldestAgeMillis }
 }
 
-/** How many records fit by count and by bytes, if every payment goes to a payee of its own. */
+/**
+ * How many records fit by count and by bytes, whatever the mode: a run of one is smaller than an independent payment, and
+ * every payment goes to a payee of its own.
+ */
 export function paymentCountThatFits({ paymentCountMax, bytesMax }: BatchLimits): number {
   const record = Math.max(paymentBytes + payeeBytes, cancelBytes)
-  return Math.max(1, Math.min(paymentCountMax, Math.floor((bytesMax - headerBytes) / record)))
+  return Math.max(1, Math.min(paymentCountMax, Math.floor((bytesMax - pullHeaderBytes) / record)))
 }

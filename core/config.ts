@@ -5,6 +5,7 @@ import type { LaneLimits } from './lane.ts'
 import { parseAtomic } from './money.ts'
 import { recordCountMax } from './protocol/packed.ts'
 import { addressSchema } from './protocol/schema.ts'
+import type { Mode } from './protocol/taking.ts'
 
 /** Constants of the vault that promises lean on; compared with the contract at start. @see contracts/Vault.sol */
 export const pauseSecondsMax = 2 * 3600
@@ -20,6 +21,8 @@ const atomicSchema = z.string().transform((text, context) => {
 const weiSchema = atomicSchema.transform((value): bigint => value)
 const countSchema = z.int().positive()
 
+const domainSchema = z.strictObject({ name: z.string().min(1), version: z.string().min(1) })
+
 const tokenSchema = z
   .strictObject({
     address: addressSchema,
@@ -31,6 +34,10 @@ const tokenSchema = z
     amountMax: atomicSchema,
     /** A payment above this waits for an operator. */
     holdAbove: atomicSchema,
+    /** The token's own EIP-712 domain, if it has one: it signs authorizations (EIP-3009) for it. */
+    authorization: domainSchema.optional(),
+    /** The same, if it takes permits (EIP-2612). */
+    permit: domainSchema.optional(),
   })
   .refine(({ scale }) => /^10*$/.test(`${scale}`), { path: ['scale'], message: 'a power of ten, 1 or more' })
   .refine(({ amountMin, amountMax }) => amountMin <= amountMax, { path: ['amountMin'], message: 'at most amountMax' })
@@ -42,6 +49,8 @@ const chainSchema = z
     /** Nodes of the chain, the preferred one first. */
     rpcUrls: z.array(z.url()).min(1),
     vault: addressSchema,
+    /** Settles payments out of payers' own wallets; without it there are none. */
+    pullSettler: addressSchema.optional(),
     relayerId: countSchema.max(2 ** 32 - 1),
     blockSeconds: z.number().positive(),
     /** The vault's first block or any before it: from here the ledger knows every deposit. */
@@ -95,6 +104,10 @@ const chainSchema = z
       })
       .prefault({}),
   })
+  .refine(({ vault, pullSettler }) => vault !== pullSettler, {
+    path: ['pullSettler'],
+    message: 'another contract than the vault',
+  })
   .refine(
     ({ promise }) =>
       promise.settleWithinSeconds + pauseSecondsMax + promise.reorgMarginSeconds + promise.finalizedAgeSecondsMax <
@@ -115,8 +128,47 @@ export type TokenConfig = z.output<typeof tokenSchema>
 export type ChainConfig = Omit<z.output<typeof chainSchema>, 'batch' | 'lane'> & {
   readonly batch: BatchLimits
   readonly lane: LaneLimits
+  /** Of the pull settler's own, see `contractsOf`: the vault. */
+  readonly home?: Address
 }
 export type Config = { readonly chains: readonly ChainConfig[] }
+
+/**
+ * The contracts of a chain that settle, each with books, finality, audit records and reconciliation of its own: the vault,
+ * and the pull settler if there is one. In books, ports and stages `vault` names the contract whose books they are.
+ */
+export function contractsOf(chain: ChainConfig): readonly ChainConfig[] {
+  return chain.pullSettler === undefined ? [chain] : [chain, { ...chain, vault: chain.pullSettler, home: chain.vault }]
+}
+
+/** The EIP-712 domain in which a token takes authorizations, or permits; undefined if it takes none. */
+export function tokenDomainOf(
+  { chainId }: Pick<ChainConfig, 'chainId'>,
+  token: TokenConfig,
+  of: 'authorization' | 'permit' = 'authorization',
+) {
+  const domain = token[of]
+  return domain === undefined ? undefined : { ...domain, chainId, verifyingContract: token.address }
+}
+
+/** Names a contract of a chain. */
+export function contractKey({ chainId, vault }: Pick<ChainConfig, 'chainId' | 'vault'>): string {
+  return `${chainId}:${vault}`
+}
+
+/** The vault of a settlement contract: itself, or the pull settler's. */
+export function homeOf({ vault, home }: Pick<ChainConfig, 'vault' | 'home'>): Address {
+  return home ?? vault
+}
+
+export function isPullSettler({ vault, pullSettler }: Pick<ChainConfig, 'vault' | 'pullSettler'>): boolean {
+  return vault === pullSettler
+}
+
+/** Modes in which a contract settles. */
+export function modesOf(contract: Pick<ChainConfig, 'vault' | 'pullSettler'>): readonly Mode[] {
+  return isPullSettler(contract) ? ['pull'] : ['independent', 'chained']
+}
 
 export function findToken(chain: ChainConfig, token: Address): TokenConfig | undefined {
   return chain.tokens.find(({ address }) => address === token)

@@ -164,10 +164,43 @@ export const errors = {
     next: 'Wait until an open payment is final or expired, then prepare a new intent; 64 nonces can be open at once.',
     retryable: true,
   },
+  previous_mismatch: {
+    status: 409,
+    title: 'The chained payment does not continue its account',
+    next: 'Prepare a new intent: it hands out the sequence and the link that come next.',
+  },
+  previous_held: {
+    status: 409,
+    title: 'The chained payment before this one waits for an operator',
+    next: 'Wait until it is released or rejected, or pay out of another account.',
+    retryable: true,
+  },
+  previous_expired: {
+    status: 409,
+    title: 'The chained payment before this one has passed its deadline',
+    next: 'Prepare a new intent once its end is final: what continues it now could never settle.',
+    retryable: true,
+  },
+  means_unsupported: {
+    status: 422,
+    title: 'The token takes no authorizations, or no permits',
+    next: 'Sign the PullPayment that /v1/intents/prepare hands out, and allow the pull settler to take the amount.',
+  },
+  permit_invalid: {
+    status: 422,
+    title: 'The permit would not be taken by the token',
+    next: 'Prepare again and sign the permit that comes with the answer.',
+  },
   insufficient_balance: {
     status: 422,
-    title: 'The payer’s free vault balance does not cover the amount',
+    title: 'The payer’s free balance does not cover the amount',
     next: 'Deposit the difference and wait until the deposit is final, or pay less.',
+    retryable: true,
+  },
+  allowance_short: {
+    status: 422,
+    title: 'The pull settler may not take that much from the payer’s wallet',
+    next: 'Approve the pull settler for the token with at least `amount` more, then send the same intent again.',
     retryable: true,
   },
   intent_not_cancellable: {

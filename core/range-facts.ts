@@ -1,5 +1,7 @@
 import type { Address, Hex } from 'viem'
 import type { LedgerEntry } from './ledger.ts'
+import type { AccountKey } from './ports/chain.ts'
+import type { Mode } from './protocol/taking.ts'
 
 /** What the sources say, each for itself, of one vault between two final blocks. Amounts in atomic units. */
 export type RangeFacts = {
@@ -23,20 +25,25 @@ export type ChainFacts = {
   /** The token's own word on what the vault holds at the end of the range. */
   readonly holdings: readonly { readonly token: Address; readonly amount: bigint }[]
   /** The vault's word, at the end of the range, on payers whom the range touched. */
-  readonly accounts: readonly { readonly payer: Address; readonly token: Address; readonly balance: bigint }[]
+  readonly accounts: readonly (AccountKey & { readonly balance: bigint })[]
 }
 
-/** `account`: the payer of a deposit or withdrawal, the payee of a claim. */
+/**
+ * `account`: the payer of a deposit or withdrawal, the payee of a claim. Without `logIndex` it is what the pull settler took
+ * from a wallet for one payment.
+ */
 export type ChainMove = {
   readonly name: 'deposit' | 'withdrawal' | 'claim'
   readonly account: Address
+  readonly mode: Mode
   readonly token: Address
   readonly amount: bigint
   readonly txHash: Hex
-  readonly logIndex: number
+  readonly logIndex: number | undefined
 }
 export type ChainPayment = {
   readonly digest: Hex
+  readonly mode: Mode
   readonly payer: Address
   readonly payee: Address
   readonly token: Address
@@ -81,10 +88,5 @@ export type IntentFacts = {
     readonly lastState: string
   }[]
   /** Of the touched payers: what their account reserves, and the sum of their open intents at the same moment. */
-  readonly reservations: readonly {
-    readonly payer: Address
-    readonly token: Address
-    readonly reserved: bigint
-    readonly open: bigint
-  }[]
+  readonly reservations: readonly (AccountKey & { readonly reserved: bigint; readonly open: bigint })[]
 }

@@ -1,7 +1,8 @@
 import type { Address, Hex } from 'viem'
 import type { Agreement, Difference } from './break.ts'
-import { deposit, type LedgerEntry, payout, posted, withdrawal } from './ledger.ts'
+import { deposit, type LedgerEntry, payerAccount, payout, posted, withdrawal } from './ledger.ts'
 import { type Fact, pairing } from './pairing.ts'
+import type { AccountKey } from './ports/chain.ts'
 import type { ChainFacts, ChainPayment, IntentFacts, LedgerLine, RangeFacts } from './range-facts.ts'
 import { balanceKey, runningBalances, type TokenTotals, totalsOf } from './totals.ts'
 
@@ -54,10 +55,10 @@ const entryOf = { deposit, withdrawal, claim: payout } as const
 function movesOf({ moves }: ChainFacts, name: keyof typeof entryOf): readonly Fact[] {
   return moves
     .filter((move) => move.name === name)
-    .map(({ account, amount, token, txHash, logIndex }) => ({
+    .map(({ account, mode, amount, token, txHash, logIndex }) => ({
       ...placeOf(name === 'claim' ? 'payout' : name, { intentId: undefined, txHash, logIndex }),
       token,
-      text: textOf(entryOf[name]({ payer: account, payee: account, amount }), { token, txHash }),
+      text: textOf(entryOf[name]({ payer: account, payee: account, amount, mode }), { token, txHash }),
     }))
 }
 
@@ -67,12 +68,13 @@ function linesOf(lines: readonly LedgerLine[], kind: LedgerEntry['kind']): reado
     .map((line) => ({ ...placeOf(kind, line), token: line.token, text: textOf(line, line) }))
 }
 
-/** Deposits and withdrawals are paired by their event, payments of ours by their intent, and all else by tx. */
+/** Deposits and withdrawals are paired by their event if they have one, payments of ours by their intent, all else by tx. */
 function placeOf(
   kind: LedgerEntry['kind'],
   { intentId, txHash, logIndex }: Pick<LedgerLine, 'intentId' | 'txHash' | 'logIndex'>,
 ): Pick<Fact, 'key' | 'subject'> {
-  const byEvent = kind === 'deposit' || kind === 'withdrawal'
+  // What the pull settler took has no event: it is paired by its tx.
+  const byEvent = (kind === 'deposit' || kind === 'withdrawal') && logIndex !== undefined
   const key = kind === 'posted' && intentId !== undefined ? intentId : byEvent ? `${txHash}/${logIndex}` : `${txHash}`
   return { key, subject: key }
 }
@@ -138,9 +140,10 @@ function compare(kind: Level['kind'], subject: string, token: Address, expected:
 
 function compareAccounts({ chain, ledger }: RangeFacts): readonly Level[] {
   const balances = runningBalances(ledger)
-  return chain.accounts.map(({ payer, token, balance }) =>
-    compare('account', payer, token, balance, -(balances.get(balanceKey(token, `payer:${payer}`)) ?? 0n)),
-  )
+  return chain.accounts.map(({ payer, token, mode, balance }) => {
+    const booked = -(balances.get(balanceKey(token, payerAccount(payer, mode))) ?? 0n)
+    return compare('account', subjectOf({ payer, mode }), token, balance, booked)
+  })
 }
 
 function compareVault(totals: readonly TokenTotals[]): readonly Level[] {
@@ -152,7 +155,14 @@ function compareVault(totals: readonly TokenTotals[]): readonly Level[] {
 }
 
 export function compareReservations({ reservations }: Pick<IntentFacts, 'reservations'>): readonly Level[] {
-  return reservations.map(({ payer, token, reserved, open }) => compare('reservation', payer, token, open, reserved))
+  return reservations.map(({ payer, token, mode, reserved, open }) =>
+    compare('reservation', subjectOf({ payer, mode }), token, open, reserved),
+  )
+}
+
+/** A payer may have two accounts of one token in the vault. */
+export function subjectOf({ payer, mode }: Pick<AccountKey, 'payer' | 'mode'>): string {
+  return mode === 'chained' ? payerAccount(payer, mode) : payer
 }
 
 /** A movement in words that two sources share: every posting, the token and the tx, so that nothing can differ unseen. */

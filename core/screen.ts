@@ -1,7 +1,9 @@
 import { type Address, zeroAddress } from 'viem'
-import { type ChainConfig, deadlineAheadSecondsMax, findToken, type TokenConfig } from './config.ts'
+import { sequenceMax } from './chained.ts'
+import { type ChainConfig, deadlineAheadSecondsMax, findToken, homeOf, modesOf, type TokenConfig } from './config.ts'
 import { type Refusal, refusal } from './errors.ts'
 import { intentNonceMax, isRepresentable } from './protocol/packed.ts'
+import type { Taking } from './protocol/taking.ts'
 import type { Payment } from './protocol/typed-data.ts'
 
 export type Screened = { readonly outcome: 'ok'; readonly token: TokenConfig } | Refusal
@@ -11,18 +13,19 @@ export function screen({
   chain,
   contract,
   payment,
+  taking,
   nowSeconds,
 }: {
   chain: ChainConfig
   contract: Address
   payment: Payment
+  taking: Taking
   nowSeconds: number
 }): Screened {
-  if (contract !== chain.vault) {
-    return refusal('wrong_contract', `${contract} is not the vault of chain ${chain.chainId}`, {
-      contract,
-      vault: chain.vault,
-    })
+  if (contract !== chain.vault || !modesOf(chain).includes(taking.mode)) {
+    const detail = `${contract} on chain ${chain.chainId} settles no payments of mode ${taking.mode}`
+    const pullSettler = chain.pullSettler ?? null
+    return refusal('wrong_contract', detail, { contract, mode: taking.mode, vault: chain.vault, pullSettler })
   }
   const token = findToken(chain, payment.token)
   if (token === undefined) {
@@ -30,8 +33,15 @@ export function screen({
       token: payment.token,
     })
   }
+  if (taking.mode === 'pull' && taking.means === 'authorization' && token.authorization === undefined) {
+    return refusal('means_unsupported', `${token.symbol} on chain ${chain.chainId} takes no authorizations`, {
+      token: token.address,
+    })
+  }
   const { payee, payer, amount, nonce, deadline } = payment
-  if (payee === zeroAddress || payee === chain.vault || payee === token.address || payee === payer) {
+  // The contracts pay out what they owe and no more: what one sends the other is nobody's.
+  const unpayable = [zeroAddress, chain.vault, homeOf(chain), chain.pullSettler, token.address, payer]
+  if (unpayable.includes(payee)) {
     return refusal('payee_invalid', `${payee} cannot be paid`, { payee })
   }
   if (amount < token.amountMin || amount > token.amountMax) {
@@ -51,8 +61,9 @@ export function screen({
       scale: `${token.scale}`,
     })
   }
-  if (nonce > intentNonceMax) {
-    return refusal('nonce_out_of_window', `nonce ${nonce} is above ${intentNonceMax}`, { nonce: `${nonce}` })
+  const nonceMax = taking.mode === 'chained' ? sequenceMax : intentNonceMax
+  if (nonce > nonceMax) {
+    return refusal('nonce_out_of_window', `nonce ${nonce} is above ${nonceMax}`, { nonce: `${nonce}` })
   }
   const now = BigInt(nowSeconds)
   const earliest = now + BigInt(chain.promise.deadlineSecondsMin)

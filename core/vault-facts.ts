@@ -1,9 +1,19 @@
 import type { Address, Hex } from 'viem'
-import { type ChainConfig, deadlineAheadSecondsMax, pauseSecondsMax, withdrawDelaySeconds } from './config.ts'
+import {
+  type ChainConfig,
+  deadlineAheadSecondsMax,
+  homeOf,
+  isPullSettler,
+  pauseSecondsMax,
+  tokenDomainOf,
+  withdrawDelaySeconds,
+} from './config.ts'
 import { domainOf, domainSeparator } from './protocol/typed-data.ts'
 
 /** What the vault on chain says of itself. */
 export type VaultFacts = {
+  /** The vault that lists relayers, tokens and acknowledgers: itself, or the pull settler's. */
+  readonly home: Address
   readonly chainId: number
   readonly domainSeparator: Hex
   readonly pauseSecondsMax: bigint
@@ -14,6 +24,29 @@ export type VaultFacts = {
   /** Relayer ids of the asked senders, in their order; 0 for a stranger. */
   readonly relayerIds: readonly number[]
   readonly acknowledger: Address
+  /** EIP-712 separators of the asked tokens' own domains, in their order. Nothing for the vault, which takes no authorizations. */
+  readonly tokenSeparators: readonly Hex[]
+}
+
+/** Domains of the tokens whose authorizations and permits this contract takes. */
+function tokenDomains(config: ChainConfig) {
+  if (!isPullSettler(config)) return []
+  return (['authorization', 'permit'] as const).flatMap((of) =>
+    config.tokens.flatMap((token) => tokenDomainOf(config, token, of) ?? []),
+  )
+}
+
+/** What to ask of a contract so that its facts can be compared with its configuration. */
+export function askedOf(config: ChainConfig): {
+  readonly tokens: readonly Address[]
+  readonly authorizing: readonly Address[]
+  readonly relayerId: number
+} {
+  return {
+    tokens: config.tokens.map(({ address }) => address),
+    authorizing: tokenDomains(config).map(({ verifyingContract }) => verifyingContract),
+    relayerId: config.relayerId,
+  }
 }
 
 /** Who acts for the relayer in this process: lane signers, or the acknowledgement authority. */
@@ -27,11 +60,15 @@ export function disagreements(config: ChainConfig, facts: VaultFacts, actors: Ac
   const separator = domainSeparator(domainOf({ chainId: config.chainId, vault: config.vault }))
   const pairs = [
     ['chain id', config.chainId, facts.chainId],
+    ['vault of the settlement contract', homeOf(config), facts.home],
     ['domain separator', separator, facts.domainSeparator],
     ['longest pause in seconds', BigInt(pauseSecondsMax), facts.pauseSecondsMax],
     ['withdraw delay in seconds', BigInt(withdrawDelaySeconds), facts.withdrawDelaySeconds],
     ['furthest deadline in seconds', BigInt(deadlineAheadSecondsMax), facts.deadlineAheadSecondsMax],
     ...config.tokens.map(({ symbol, scale }, index) => [`scale of ${symbol}`, scale, facts.scales[index]] as const),
+    ...tokenDomains(config).map(
+      (domain, index) => [`domain of ${domain.name}`, domainSeparator(domain), facts.tokenSeparators[index]] as const,
+    ),
     ...actors.senders.map(
       (sender, index) => [`relayer id of lane ${sender}`, config.relayerId, facts.relayerIds[index]] as const,
     ),

@@ -1,13 +1,13 @@
-import { type Address, checksumAddress, type Hex } from 'viem'
+import type { Hex } from 'viem'
 import { findToken } from '../core/config.ts'
-import { type Block, ChainUnavailableError, type VaultEvent } from '../core/ports/chain.ts'
+import { type AccountKey, type Block, ChainUnavailableError, type VaultEvent } from '../core/ports/chain.ts'
 import type { BlockRange } from '../core/ports/reconciliation.ts'
-import { decodeBatch, decodeResults } from '../core/protocol/packed.ts'
-import { settlePayloadOf } from '../core/protocol/settle-calldata.ts'
-import { domainOf, domainSeparator, paymentDigest } from '../core/protocol/typed-data.ts'
 import type { ChainFacts, ChainMove, ChainPayment } from '../core/range-facts.ts'
+import { isSettledPayment } from '../core/settled-batch.ts'
+import { type BatchEvent, isOfOurBooks, readSettled } from './mined-batch.ts'
 import { isEmpty, ourOverdue } from './settling.ts'
 import type { StageContext } from './stage.ts'
+import { groupsOf, touchedBy } from './touched.ts'
 
 /**
  * The vault's events of the blocks of a range, asked for anew. The blocks must join its two final blocks, each the child
@@ -49,10 +49,10 @@ export async function chainFacts(
   const amounts = await chain.holdings(tokens, atBlock)
   return {
     ...settled,
-    moves: events.flatMap(moveOf),
+    moves: [...events.flatMap(moveOf), ...pulledFor(settled.payments)],
     credits: events.flatMap((event) => (event.name === 'Credited' ? [event] : [])),
     holdings: tokens.map((token, index) => ({ token, amount: amounts[index] ?? 0n })),
-    accounts: await readAccounts(context, touched(events, settled.payments), atBlock),
+    accounts: await readBalances(context, [...touchedBy(events), ...settled.payments], atBlock),
   }
 }
 
@@ -60,9 +60,12 @@ const moveNames = { Deposited: 'deposit', Withdrawn: 'withdrawal', Claimed: 'cla
 
 function moveOf(event: VaultEvent): readonly ChainMove[] {
   if (event.name !== 'Deposited' && event.name !== 'Withdrawn' && event.name !== 'Claimed') return []
-  const account = event.name === 'Claimed' ? event.payee : event.payer
+  const whose =
+    event.name === 'Claimed'
+      ? ({ account: event.payee, mode: 'independent' } as const)
+      : { account: event.payer, mode: event.mode }
   const { token, amount, txHash, logIndex } = event
-  return [{ name: moveNames[event.name], account, token, amount, txHash, logIndex }]
+  return [{ name: moveNames[event.name], ...whose, token, amount, txHash, logIndex }]
 }
 
 type Settled = Pick<ChainFacts, 'payments' | 'settlements' | 'unread'>
@@ -74,16 +77,18 @@ async function readSettlements(context: StageContext, events: readonly VaultEven
   const overdue = await ourOverdue(context, events)
   for (const event of events) {
     if (event.name === 'OverdueSettled') {
-      payments.push(event)
+      payments.push({ ...event, mode: 'independent' })
       const { digest, txHash, token, amount } = event
       if (overdue.has(digest)) settlements.push({ txHash, token, count: 1, amount })
     }
     if (event.name !== 'BatchSettled' || isEmpty(event)) continue
     const { txHash, token, relayerId } = event
-    const batch = relayerId === context.config.relayerId ? await readBatch(context, event) : undefined
+    const batch = isOfOurBooks(context, event) ? await readBatch(context, event) : undefined
     if (batch === undefined) unread.push({ txHash, token, relayerId })
     else {
       payments.push(...batch)
+      // What another relayer pulled has no audit record of ours.
+      if (relayerId !== context.config.relayerId) continue
       settlements.push({
         txHash,
         token,
@@ -95,53 +100,34 @@ async function readSettlements(context: StageContext, events: readonly VaultEven
   return { payments, settlements, unread }
 }
 
-/** The payments of a batch that took effect, from its calldata; undefined if that is no batch. */
-async function readBatch(
-  { chain, config }: StageContext,
-  event: VaultEvent & { readonly name: 'BatchSettled' },
-): Promise<readonly ChainPayment[] | undefined> {
-  const { txHash, token } = event
-  const transaction = await chain.transaction(txHash)
-  if (transaction.outcome === 'absent') throw new ChainUnavailableError(`the tx ${txHash}, whose event it just showed`)
-  const payload = settlePayloadOf(transaction.value.input)
-  const scale = findToken(config, token)?.scale
-  if (payload === undefined || scale === undefined) return undefined
-  const { payments } = decodeBatch(payload, scale)
-  const results = decodeResults(event.results, event.paymentCount + event.cancelCount)
-  const separator = domainSeparator(domainOf(config))
+/** The payments of a batch that took effect; undefined if its calldata cannot be read. */
+async function readBatch(context: StageContext, event: BatchEvent): Promise<readonly ChainPayment[] | undefined> {
+  const { txHash, token, mode } = event
+  const batch = await readSettled(context, event)
+  return batch?.payments
+    .filter(isSettledPayment)
+    .map(({ digest, payment: { payer, payee, amount } }) => ({ digest, mode, payer, payee, token, amount, txHash }))
+}
+
+/** What the pull settler took from wallets for these payments: no event tells of it, but it paid them. */
+function pulledFor(payments: readonly ChainPayment[]): readonly ChainMove[] {
   return payments
-    .filter((_, index) => results[index] === true)
-    .map((payment) => ({
-      digest: paymentDigest(separator, payment),
-      payer: checksumAddress(payment.payer),
-      payee: checksumAddress(payment.payee),
-      ...{ token, amount: payment.amount, txHash },
-    }))
+    .filter(({ mode }) => mode === 'pull')
+    .map(({ payer, ...payment }) => ({ ...payment, name: 'deposit', account: payer, logIndex: undefined }))
 }
 
-function touched(
-  events: readonly VaultEvent[],
-  payments: readonly ChainPayment[],
-): ReadonlyMap<Address, ReadonlySet<Address>> {
-  const payers = new Map<Address, Set<Address>>()
-  const named = events.flatMap((event) => ('payer' in event ? [event] : []))
-  for (const { payer, token } of [...named, ...payments]) {
-    payers.set(token, (payers.get(token) ?? new Set()).add(payer))
-  }
-  return payers
-}
-
-async function readAccounts(
+/** What the contract owes these payers. The pull settler owes them nothing: it keeps no balance of theirs. */
+async function readBalances(
   { chain }: StageContext,
-  touchedPayers: ReadonlyMap<Address, ReadonlySet<Address>>,
+  accounts: readonly AccountKey[],
   atBlock: Hex,
 ): Promise<ChainFacts['accounts']> {
-  const read = [...touchedPayers].map(async ([token, set]) => {
-    const payers = [...set]
-    const states = await chain.accounts(token, payers, atBlock)
+  const read = groupsOf(accounts).map(async ({ of, payers }) => {
+    if (of.mode === 'pull') return payers.map((payer) => ({ ...of, payer, balance: 0n }))
+    const states = await chain.accounts(of, payers, atBlock)
     return payers.flatMap((payer, index) => {
       const state = states[index]
-      return state === undefined ? [] : [{ payer, token, balance: state.balance }]
+      return state === undefined ? [] : [{ ...of, payer, balance: state.balance }]
     })
   })
   return (await Promise.all(read)).flat()

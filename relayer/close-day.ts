@@ -2,6 +2,7 @@ import type { Difference } from '../core/break.ts'
 import { compareAudit, fulfilledAgreements, overdueDifferences } from '../core/obligations.ts'
 import type { BlockRange, FinalBlock, NewReconciliation, OpenDay, Stored } from '../core/ports/reconciliation.ts'
 import type { IntentFacts, Settlement } from '../core/range-facts.ts'
+import { subjectOf } from '../core/reconcile.ts'
 import { type DaySums, reconcileDay } from '../core/reconcile-day.ts'
 import type { StageContext } from './stage.ts'
 
@@ -110,7 +111,7 @@ async function notableReservations({ config, reconciliation }: StageContext): Pr
   const notable: IntentFacts['reservations'][number][] = []
   for (let page = await reconciliation.accountsAfter(config, undefined, accountCountMax); page.length > 0; ) {
     const found = await reconciliation.reservations(config, page)
-    notable.push(...found.filter((each) => each.reserved !== each.open || standing.has(each.payer)))
+    notable.push(...found.filter((each) => each.reserved !== each.open || standing.has(subjectOf(each))))
     page = await reconciliation.accountsAfter(config, page.at(-1)?.payer, accountCountMax)
   }
   return notable

@@ -1,8 +1,10 @@
-import type { Address, Hex } from 'viem'
+import { size } from 'viem'
 import { findToken } from '../core/config.ts'
-import type { WaitingCancel, WaitingPayment } from '../core/ports/batching.ts'
-import { decodeResults, encodeBatch } from '../core/protocol/packed.ts'
+import type { BatchKind, WaitingCancel, WaitingPayment } from '../core/ports/batching.ts'
+import type { Simulation } from '../core/ports/chain.ts'
+import { decodeResults } from '../core/protocol/packed.ts'
 import { whyRefused } from '../core/refused.ts'
+import { type Draft, type Packed, pack, runsIn } from './draft.ts'
 import type { StageContext } from './stage.ts'
 
 /** Enough to halve the largest batch down to one record, and to drop refused records a few times on the way. */
@@ -11,19 +13,15 @@ const roundsMax = 24
 const gasHeadroomPercent = 20n
 /** And per payee: one who empties its wallet, or is blocked, meanwhile makes its payout that much dearer. */
 const gasPerPayee = 25_000n
+/** And per pull: one whose wallet was emptied meanwhile writes its nonce and takes it back, each time at the price of a new slot. */
+const gasPerPull = 30_000n
 /** First delay of a refused record; it doubles with each refusal. */
 const retryAfterMillis = 3_000
 /** Reasons that hold for every record of every batch: no smaller batch would fare better. */
 const saysAllOfIt = /^(IsPaused|NotRelayer|TokenUnknown)/
 
-export type Draft = {
-  readonly token: Address
-  readonly anchor: Hex
-  readonly payments: readonly WaitingPayment[]
-  readonly cancels: readonly WaitingCancel[]
-}
 export type Fitted =
-  | ({ readonly outcome: 'fits'; readonly payload: Hex; readonly gasLimit: bigint } & Draft)
+  | ({ readonly outcome: 'fits'; readonly gasLimit: bigint } & Draft & Packed)
   | { readonly outcome: 'empty' }
   | { readonly outcome: 'unsettleable'; readonly reason: string }
 
@@ -42,22 +40,31 @@ export async function fitToChain(context: StageContext, draft: Draft): Promise<F
 
   let { payments, cancels } = draft
   for (let round = 0; round < roundsMax && payments.length + cancels.length > 0; round++) {
-    const payload = encodeBatch({ token: draft.token, scale, anchor: draft.anchor, payments, cancels })
-    const simulation = await chain.simulate({ from: signer.address, payload })
+    const packed = pack({ ...draft, payments, cancels }, scale)
+    const { payload } = packed
+    const bytes = size(payload)
+    const simulation: Simulation =
+      bytes > config.batch.bytesMax
+        ? { outcome: 'too_big', reason: `${bytes} bytes` }
+        : await chain.simulate({ from: signer.address, payload })
 
     if (simulation.outcome === 'ran') {
-      const results = decodeResults(simulation.results, payments.length + cancels.length)
-      const refused = payments.filter((_, index) => results[index] === false)
+      const results = decodeResults(simulation.results, packed.bitCount)
+      const refused = payments.filter((_, index) => results[packed.bits[index] ?? 0] === false)
       const refusedCancels = cancels.filter((_, index) => results[payments.length + index] === false)
       if (refused.length + refusedCancels.length > 0) {
-        await setAside(context, refused, refusedCancels)
-        payments = payments.filter((payment) => !refused.includes(payment))
+        const shorter = draft.mode === 'chained' ? shortened(refused) : []
+        const single = refused.filter(({ payer }) => !shorter.some((kept) => kept.payer === payer))
+        await setAside(context, draft, single, refusedCancels)
+        payments = payments.filter((payment) => !refused.includes(payment) || shorter.includes(payment))
         cancels = cancels.filter((cancel) => !refusedCancels.includes(cancel))
         continue
       }
       const payeeCount = new Set(payments.map(({ payee }) => payee)).size
-      const gasLimit = (simulation.gasUsed * (100n + gasHeadroomPercent)) / 100n + gasPerPayee * BigInt(payeeCount)
-      if (gasLimit <= config.batch.gasMax) return { outcome: 'fits', ...draft, payments, cancels, payload, gasLimit }
+      const gasOfPulls = draft.mode === 'pull' ? gasPerPull * BigInt(payments.length) : 0n
+      const gasOfPayees = gasPerPayee * BigInt(payeeCount)
+      const gasLimit = (simulation.gasUsed * (100n + gasHeadroomPercent)) / 100n + gasOfPayees + gasOfPulls
+      if (gasLimit <= config.batch.gasMax) return { outcome: 'fits', ...draft, ...packed, payments, cancels, gasLimit }
     } else if (saysAllOfIt.test(simulation.reason)) {
       return { outcome: 'unsettleable', reason: simulation.reason }
     } else if (payments.length + cancels.length === 1) {
@@ -65,13 +72,18 @@ export async function fitToChain(context: StageContext, draft: Draft): Promise<F
         { reason: simulation.reason, intent: (payments[0] ?? cancels[0])?.id },
         'one record fails a whole tx',
       )
-      await setAside(context, payments, cancels)
+      await setAside(context, draft, payments, cancels)
       return { outcome: 'empty' }
     }
     payments = half(payments)
     cancels = payments.length > 0 ? cancels : half(cancels)
   }
   return { outcome: 'empty' }
+}
+
+/** A refused run says nothing of which payment is at fault: its older half may pass, down to the first payment alone. */
+function shortened(refused: readonly WaitingPayment[]): readonly WaitingPayment[] {
+  return runsIn(refused).flatMap((run) => half(run))
 }
 
 /** The older half, at least one; none of one, so that the other kind of record gets its turn. */
@@ -82,18 +94,18 @@ function half<Record>(records: readonly Record[]): readonly Record[] {
 /** Keeps refused records alive but apart, with the reason: only the chain, at finality, says that they are dead. */
 async function setAside(
   { chain, config, batching, log }: StageContext,
+  of: BatchKind,
   payments: readonly WaitingPayment[],
   cancels: readonly WaitingCancel[],
 ): Promise<void> {
   if (cancels.length > 0) await batching.refuseCancels(cancels.map(({ id }) => id))
-  const [first] = payments
-  if (first === undefined) return
+  if (payments.length === 0) return
   const head = await chain.head()
   const payers = payments.map(({ payer }) => payer)
-  const accounts = await chain.accounts(first.token, payers, head.hash)
+  const accounts = await chain.accounts(of, payers, head.hash)
   const refusals = payments.map((payment, index) => {
     const account = accounts[index]
-    const facts = { payment, relayerId: config.relayerId, blockSeconds: head.at }
+    const facts = { payment, taking: payment.taking, relayerId: config.relayerId, blockSeconds: head.at }
     const reason = account === undefined ? 'record_refused' : whyRefused({ ...facts, account })
     return { id: payment.id, reason, retryAfterMillis }
   })

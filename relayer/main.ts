@@ -26,12 +26,12 @@ import { createReconciliation } from '../adapters/postgres/reconciliation.ts'
 import { createUpkeep } from '../adapters/postgres/upkeep.ts'
 import { exitWith, orExit } from '../adapters/process/exit.ts'
 import { openSigner } from '../adapters/signer/open.ts'
-import type { ChainConfig } from '../core/config.ts'
+import { type ChainConfig, contractsOf } from '../core/config.ts'
 import type { Clock } from '../core/ports/clock.ts'
 import type { LaneSigner } from '../core/ports/lane-signer.ts'
 import type { Signer } from '../core/ports/signer.ts'
 import { developmentKeyWarning } from '../core/signer-uri.ts'
-import { disagreements } from '../core/vault-facts.ts'
+import { askedOf, disagreements } from '../core/vault-facts.ts'
 import { expectNoOrphans } from './orphans.ts'
 import { startRelayer } from './relayer.ts'
 import { readSettings, retiringLanes } from './settings.ts'
@@ -55,7 +55,7 @@ await migrate(database)
 
 const holder = `${hostname()}/${process.pid}/${process.hrtime.bigint()}`
 const stores = await openStores().catch(exitWith)
-const contexts = await Promise.all(config.chains.map(contextOf)).catch(exitWith)
+const contexts = await Promise.all(config.chains.flatMap(contractsOf).map(contextOf)).catch(exitWith)
 const connection =
   settings.REDIS_URL === undefined ? { postgres: settings.DATABASE_URL } : { redis: settings.REDIS_URL }
 const queue = await createQueue({ connection, log, clock })
@@ -97,8 +97,7 @@ async function contextOf(chainConfig: ChainConfig): Promise<StageContext> {
   const chain = connectChain({ ...chainConfig, log })
   // A lane that retires need not be known any more: what it still sends is then refused, and its payments go elsewhere.
   const senders = addresses.filter((address) => !retiring.has(address))
-  const tokens = chainConfig.tokens.map(({ address }) => address)
-  const facts = await chain.vaultFacts({ tokens, senders, relayerId: chainConfig.relayerId })
+  const facts = await chain.vaultFacts({ ...askedOf(chainConfig), senders })
   const wrong = disagreements(chainConfig, facts, { senders, authority: undefined })
   if (wrong.length > 0) throw new Error(`Nothing is signed, because ${wrong.join('; ')}.`)
   const lanes = createLanes(database)

@@ -1,9 +1,11 @@
+import type { Address } from 'viem'
 import { ChainUnavailableError } from '../core/ports/chain.ts'
 import { FencedOffError } from '../core/ports/lanes.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Queue, Wake } from '../core/ports/queue.ts'
 import { SignerRefusedError, SignerUnavailableError } from '../core/ports/signer.ts'
 import type { Upkeep } from '../core/ports/upkeep.ts'
+import type { StageName } from '../core/stages.ts'
 import { type CourierWiring, startCouriers } from './couriers.ts'
 import { startLoops } from './loops/loop.ts'
 import { notify } from './loops/notify.ts'
@@ -14,9 +16,12 @@ import { watch } from './loops/watch.ts'
 import { pipeline } from './pipeline.ts'
 import type { StageContext } from './stage.ts'
 
-/** Runs the pipeline until it is stopped. `contexts`: one per chain. `stop` lets what runs come to its end. */
+/** Lanes are of a chain and carry batches of all its contracts; every other stage is of one contract. */
+const perChain: ReadonlySet<StageName> = new Set(['submit'])
+
+/** Runs the pipeline until it is stopped. `contexts`: one per settlement contract, the vault of each chain first. `stop` lets what runs come to its end. */
 export async function startRelayer({
-  contexts,
+  contexts: all,
   queue,
   books,
   webhooks,
@@ -28,22 +33,27 @@ export async function startRelayer({
   webhooks: CourierWiring
   log: Log
 }): Promise<{ readonly stop: () => Promise<void> }> {
-  const byChain = new Map(contexts.map((context) => [context.config.chainId, context]))
+  const byChain = Map.groupBy(all, ({ config }) => config.chainId)
+  const chains = [...byChain.values()].flatMap(([first]) => first ?? [])
 
   const outages = outageLog(log)
   const couriers = startCouriers(webhooks)
   const worker = await queue.work(async (wake) => {
-    const context = byChain.get(wake.chainId)
-    if (context === undefined) return
-    await runStage(context, wake, queue, outages)
+    const ofChain = byChain.get(wake.chainId) ?? []
+    const contexts = perChain.has(wake.stage) ? ofChain.slice(0, 1) : ofChain
+    // All end before one may throw: what is wrong with one contract holds up no other.
+    const outcomes = await Promise.allSettled(contexts.map((context) => runStage(context, wake, queue, outages)))
+    const [failed, ...others] = outcomes.filter((outcome) => outcome.status === 'rejected')
+    for (const { reason } of others) log.error({ ...wake, err: reason }, 'another contract failed, too')
+    if (failed !== undefined) throw failed.reason
     // Nobody waits for it; what it does not find now, the loop finds.
     couriers.sendDue().catch((error: Error) => log.debug({ reason: error.message }, 'no round of webhooks now'))
   })
   const loops = startLoops(
     [
       sweep({ queue, chainIds: [...byChain.keys()] }),
-      ...contexts.map(({ chain, config }) => watch({ chain, config, queue })),
-      ...contexts.map(orphans),
+      ...chains.map(({ chain, config }) => watch({ chain, config, queue })),
+      ...chains.map(orphans),
       notify(couriers),
       upkeep({ books, notification: webhooks.notification }),
     ],
@@ -73,18 +83,24 @@ async function runStage(
     }
   } catch (error) {
     if (!isPassing(error)) throw error
-    outages({ stage, chainId, reason: error.message, cause: causeOf(error) })
+    outages({ stage, chainId, vault: context.config.vault, reason: error.message, cause: causeOf(error) })
   }
 }
 
-type OutageLog = (facts: Wake & { readonly reason: string; readonly cause: string | undefined }) => void
+type OutageLog = (
+  facts: Wake & {
+    readonly vault: Address
+    readonly reason: string
+    readonly cause: string | undefined
+  },
+) => void
 const outageLogMillis = 10_000
 
 /** The sweeper tries every stage every second: an outage is told once in a while, with how often it was met. */
 function outageLog(log: Log): OutageLog {
   const told = new Map<string, { atMillis: number; times: number }>()
   return (facts) => {
-    const key = `${facts.stage}/${facts.chainId}`
+    const key = `${facts.stage}/${facts.chainId}/${facts.vault}`
     const last = told.get(key) ?? { atMillis: Number.NEGATIVE_INFINITY, times: 0 }
     last.times++
     told.set(key, last)

@@ -34,8 +34,8 @@ export async function settlingTxs(
 }
 
 /** The vault takes batches of nothing, too: they settle nothing, so no record has anything to say of them. */
-export function isEmpty({ paymentCount, cancelCount }: VaultEvent & { readonly name: 'BatchSettled' }): boolean {
-  return paymentCount + cancelCount === 0
+export function isEmpty({ bitCount }: VaultEvent & { readonly name: 'BatchSettled' }): boolean {
+  return bitCount === 0
 }
 
 /**
@@ -58,7 +58,7 @@ export async function ourOverdue(
   const ours = new Set<Hex>()
   for (const { digest, token, payer, blockHash } of overdue) {
     if (unknown.has(digest)) {
-      const [account] = await chain.accounts(token, [payer], blockHash)
+      const [account] = await chain.accounts({ mode: 'independent', token }, [payer], blockHash)
       if (account?.relayerId !== config.relayerId) continue
     }
     ours.add(digest)

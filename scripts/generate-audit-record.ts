@@ -59,7 +59,7 @@ function records() {
         logs: [{ logIndex: 0, topics: [keccak256(stringToHex('an event'))], data: '0x' }],
       },
       settled: {
-        ...{ kind: 'batch', batchId, scale, payload, results: source.results },
+        ...{ kind: 'batch', batchId, scale, payload, results: source.results, starts: new Map() },
         opening: { sequence: sequence - 1n, head },
       },
       payments: new Map(

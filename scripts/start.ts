@@ -96,7 +96,7 @@ function describe({ api, rpc, deployment, archives, apps }: System): object {
     api,
     rpc,
     chainId: deployment.chainId,
-    contracts: { vault: deployment.vault },
+    contracts: { vault: deployment.vault, pullSettler: deployment.pullSettler ?? null },
     relayerId: deployment.relayerId,
     archives: { ipfs: archives.ipfs ?? null, arweave: archives.arweave },
     tokens: deployment.tokens,

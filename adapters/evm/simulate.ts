@@ -1,6 +1,7 @@
-import { type Address, decodeErrorResult, decodeFunctionResult, type Hex, hexToString } from 'viem'
+import { type Abi, type Address, decodeErrorResult, decodeFunctionResult, type Hex, hexToString } from 'viem'
 import { ChainUnavailableError, type Simulation } from '../../core/ports/chain.ts'
-import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
+import { pullSettlerAbi } from '../../core/protocol/pull-settler-abi.ts'
+import { modeOfPayload, settleCalldata, settleFunction } from '../../core/protocol/settle-calldata.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { hexSchema, NodeRefusal, quantitySchema, type Rpc } from './rpc.ts'
 
@@ -11,20 +12,20 @@ const saysTooBig =
   /out of gas|gas required exceeds|exceeds.*gas (cap|limit|allowance)|intrinsic gas too (high|low)|oversized data/i
 
 /**
- * Runs `settle(payload)` from the lane's address on the state of one block. `gasUsed` is what the node's binary search
+ * Runs the payload's settling function from the lane's address on the state of one block. `gasUsed` is what the node's binary search
  * says the tx needs, so it is a limit to add a margin to, not the gas a receipt will show.
  */
 export async function simulate(
   rpc: Rpc,
   {
-    vault,
+    contract,
     from,
     payload,
     atBlock,
-  }: { readonly vault: Address; readonly from: Address; readonly payload: Hex; readonly atBlock: Hex },
+  }: { readonly contract: Address; readonly from: Address; readonly payload: Hex; readonly atBlock: Hex },
 ): Promise<Simulation> {
-  const call = { abi: vaultAbi, functionName: 'settle' } as const
-  const request = { from, to: vault, data: settleCalldata(payload), gas: txGasMax }
+  const { abi, functionName } = settleFunction(modeOfPayload(payload))
+  const request = { from, to: contract, data: settleCalldata(payload), gas: txGasMax }
   const at = { blockHash: atBlock }
   const [answer, gas] = await Promise.all([
     rpc.attempt('eth_call', [request, at], hexSchema),
@@ -33,13 +34,17 @@ export async function simulate(
   if (answer instanceof NodeRefusal) return readRevert(answer)
   if (gas instanceof NodeRefusal) return readRevert(gas)
   try {
-    return { outcome: 'ran', results: decodeFunctionResult({ ...call, data: answer }), gasUsed: gas }
+    return { outcome: 'ran', results: resultsOf({ abi, functionName, data: answer }), gasUsed: gas }
   } catch (cause) {
-    throw new ChainUnavailableError("malformed answer of the vault's settle", { cause })
+    throw new ChainUnavailableError(`malformed answer of ${functionName}`, { cause })
   }
 }
 
-/** Only a revert is the vault's word. Anything else the node says against a call is about the node. */
+function resultsOf(call: { abi: Abi; functionName: string; data: Hex }): Hex {
+  return decodeFunctionResult(call) as Hex
+}
+
+/** Only a revert is the contract's word. Anything else the node says against a call is about the node. */
 function readRevert(refusal: NodeRefusal): Simulation {
   if (refusal.revertData !== undefined && refusal.revertData !== '0x') {
     const reason = nameRevert(refusal.revertData)
@@ -52,10 +57,12 @@ function readRevert(refusal: NodeRefusal): Simulation {
   throw new ChainUnavailableError('a simulation of settle', { cause: refusal })
 }
 
-/** `Name(argument, argument)` for the vault's own errors, the raw bytes for those of others. */
+const errorsAbi = [...vaultAbi, ...pullSettlerAbi].filter((item) => item.type === 'error')
+
+/** `Name(argument, argument)` for the contracts' own errors, the raw bytes for those of others. */
 function nameRevert(data: Hex): string {
   try {
-    const { errorName, args } = decodeErrorResult({ abi: vaultAbi, data })
+    const { errorName, args } = decodeErrorResult({ abi: errorsAbi, data })
     return `${errorName}(${(args ?? []).map(legible).join(', ')})`
   } catch {
     return data

@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
 import { type AccountState, judgeNonce, nextNonce } from '../../core/account.ts'
+import { accountId } from '../../core/admit.ts'
 import { RelayError } from '../../core/errors.ts'
 import type { AccountRecord, Accounts, VaultAccount } from '../../core/ports/accounts.ts'
 import { findChainView } from './chain-view.ts'
-import { bytes } from './codec.ts'
+import { chainedTails } from './chained-tails.ts'
+import { bytes, hexOf } from './codec.ts'
 import { retryContention } from './contention.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 
@@ -11,6 +13,12 @@ export function createAccounts(database: Database): Accounts {
   return {
     find: (account) => find(database, account),
     introduce: (account, state, asOfBlock) => introduce(database, account, state, asOfBlock),
+    refreshWallet: async (account, { balance, allowance = 0n }, asOfBlock) => {
+      await sql`
+        update account set balance = ${balance}::numeric, allowance = ${allowance}::numeric
+        where ${isOf(account)} and mode = 'pull' and as_of_block <= ${asOfBlock}
+          and (balance, allowance) is distinct from (${balance}::numeric, ${allowance}::numeric)`.execute(database)
+    },
     reserveNonce: (account, { expiresAt, nowSeconds }) =>
       retryContention(() =>
         inTransaction(database, async (tx) => {
@@ -39,6 +47,8 @@ export type AccountRow = {
   readonly nonce_window: string
   readonly relayer_id: number
   readonly is_rebinding: boolean
+  readonly head: Buffer | null
+  readonly allowance: string | null
 }
 
 export function accountStateOf(row: AccountRow): AccountState {
@@ -49,11 +59,13 @@ export function accountStateOf(row: AccountRow): AccountState {
     relayerId: row.relayer_id,
     withdrawAmount: BigInt(row.withdraw_amount),
     isRebinding: row.is_rebinding,
+    ...(row.head === null ? {} : { head: hexOf(row.head) }),
+    ...(row.allowance === null ? {} : { allowance: BigInt(row.allowance) }),
   }
 }
 
-const isOf = ({ chainId, vault, payer, token }: VaultAccount) => sql<boolean>`
-  chain_id = ${chainId} and vault = ${bytes(vault)} and payer = ${bytes(payer)} and token = ${bytes(token)}`
+const isOf = ({ chainId, vault, payer, token, mode }: VaultAccount) => sql<boolean>`
+  chain_id = ${chainId} and vault = ${bytes(vault)} and payer = ${bytes(payer)} and token = ${bytes(token)} and mode = ${mode}`
 
 async function find(database: Database, account: VaultAccount): Promise<AccountRecord | undefined> {
   type Row = AccountRow & { reserved: string; as_of_block: number; open_nonces: readonly string[] }
@@ -63,14 +75,15 @@ async function find(database: Database, account: VaultAccount): Promise<AccountR
       select *, array(select nonce from intent_nonce where ${isOf(account)} and intent_id is not null order by nonce) as open_nonces
       from account where ${isOf(account)}`,
   )
-  return (
-    row && {
-      state: accountStateOf(row),
-      reserved: BigInt(row.reserved),
-      openNonces: row.open_nonces.map(BigInt),
-      asOfBlock: BigInt(row.as_of_block),
-    }
-  )
+  if (row === undefined) return undefined
+  const tails = account.mode === 'chained' ? await chainedTails(database, [account]) : undefined
+  return {
+    state: accountStateOf(row),
+    reserved: BigInt(row.reserved),
+    openNonces: row.open_nonces.map(BigInt),
+    tail: tails?.get(accountId(account)),
+    asOfBlock: BigInt(row.as_of_block),
+  }
 }
 
 /**
@@ -79,7 +92,7 @@ async function find(database: Database, account: VaultAccount): Promise<AccountR
  */
 async function introduce(
   database: Database,
-  { chainId, vault, payer, token }: VaultAccount,
+  { chainId, vault, payer, token, mode }: VaultAccount,
   state: AccountState,
   asOfBlock: bigint,
 ): Promise<'stored' | 'stale'> {
@@ -91,10 +104,11 @@ async function introduce(
         where chain_id = ${chainId} and vault = ${bytes(vault)} and finalized_number = ${asOfBlock}
         for share
       ), stored as (
-        insert into account (chain_id, vault, payer, token, balance, withdraw_amount, top_nonce, nonce_window, relayer_id,
-          is_rebinding, as_of_block)
-        select chain_id, vault, ${bytes(payer)}::bytea, ${bytes(token)}::bytea, ${state.balance}::numeric,
-          ${state.withdrawAmount}::numeric, ${state.topNonce}::bigint, ${state.nonceWindow}::numeric,
+        insert into account (chain_id, vault, payer, token, mode, balance, allowance, withdraw_amount, top_nonce,
+          nonce_window, head, relayer_id, is_rebinding, as_of_block)
+        select chain_id, vault, ${bytes(payer)}::bytea, ${bytes(token)}::bytea, ${mode}, ${state.balance}::numeric,
+          ${state.allowance ?? null}::numeric, ${state.withdrawAmount}::numeric, ${state.topNonce}::bigint,
+          ${state.nonceWindow}::numeric, ${state.head === undefined ? null : bytes(state.head)}::bytea,
           ${state.relayerId}::bigint, ${state.isRebinding}::boolean, finalized_number
         from current
         on conflict do nothing
@@ -142,11 +156,11 @@ function oldestUnsigned(state: AccountState, taken: readonly TakenNonce[]): bigi
 
 async function reserve(
   tx: DbTransaction,
-  { chainId, vault, payer, token }: VaultAccount,
+  { chainId, vault, payer, token, mode }: VaultAccount,
   { nonce, expiresAt }: { nonce: bigint; expiresAt: bigint },
 ): Promise<void> {
   await sql`
-    insert into intent_nonce (chain_id, vault, payer, token, nonce, expires_at)
-    values (${chainId}, ${bytes(vault)}, ${bytes(payer)}, ${bytes(token)}, ${nonce}, ${expiresAt})
-    on conflict (chain_id, vault, payer, token, nonce) do update set expires_at = excluded.expires_at`.execute(tx)
+    insert into intent_nonce (chain_id, vault, payer, token, mode, nonce, expires_at)
+    values (${chainId}, ${bytes(vault)}, ${bytes(payer)}, ${bytes(token)}, ${mode}, ${nonce}, ${expiresAt})
+    on conflict (chain_id, vault, payer, token, mode, nonce) do update set expires_at = excluded.expires_at`.execute(tx)
 }

@@ -6,6 +6,7 @@ import type { AuditedApp, BookedCancel, BookedPayment } from '../../core/audit.t
 import type { Audit, AuditHead, BookedFacts, BuiltRecord, OpenRecord } from '../../core/ports/audit.ts'
 import { appTagOf } from '../../core/protocol/audit-record.ts'
 import { zeroHash } from '../../core/protocol/typed-data.ts'
+import { chainedStarts } from './chained-starts.ts'
 import { byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { type Database, inTransaction, query } from './database.ts'
 
@@ -18,6 +19,7 @@ export function createAudit(database: Database): Audit {
       return head === undefined ? { sequence: 0n, head: zeroHash } : headOf(head)
     },
     next: (chainId, vault) => next(database, chainId, vault),
+    starts: (batchId) => chainedStarts(database, batchId),
     booked: (record, digests) => booked(database, record, digests),
     store: (chainId, vault, record, built) => store(database, chainId, vault, record, built),
   }

@@ -1,6 +1,9 @@
 import { sql } from 'kysely'
 import type { BatchState } from '../../core/batch.ts'
 import type { Batches, BatchRecord, BatchSummary } from '../../core/ports/batches.ts'
+import { decodeResults } from '../../core/protocol/packed.ts'
+import { decodeChainedBatch } from '../../core/protocol/packed-chained.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import { listBatches } from './batch-list.ts'
 import { addressOf, hexOf, idOf, uuidAt, uuidOf } from './codec.ts'
 import { type Database, query } from './database.ts'
@@ -29,6 +32,7 @@ async function load(database: Database, uuids: readonly string[]): Promise<reado
     chain_id: number
     vault: Buffer
     token: Buffer
+    mode: Mode
     state: BatchState
     anchor: Buffer
     payment_count: number
@@ -38,6 +42,8 @@ async function load(database: Database, uuids: readonly string[]): Promise<reado
     tx_hash: Buffer | null
     gas_used: number | null
     settled_count: number | null
+    runs: Buffer | null
+    results: Buffer | null
     created_at: Date
     included_at: Date | null
     finalized_at: Date | null
@@ -45,9 +51,10 @@ async function load(database: Database, uuids: readonly string[]): Promise<reado
   const rows = await query(
     database,
     sql<Row>`
-      select id, chain_id, vault, token, state, anchor, payment_count, cancel_count, block_number, block_hash, tx_hash,
+      select id, chain_id, vault, token, mode, state, anchor, payment_count, cancel_count, block_number, block_hash, tx_hash,
         gas_used, created_at, included_at, finalized_at,
-        case when results is not null then
+        case when mode = 'chained' then payload end as runs, results,
+        case when results is not null and mode <> 'chained' then
           (select count(*) from generate_series(0, payment_count - 1) as i where get_bit(results, i) = 1)
         end as settled_count
       from batch where id = any(${uuids}::uuid[]) order by id desc`,
@@ -57,6 +64,7 @@ async function load(database: Database, uuids: readonly string[]): Promise<reado
     chainId: row.chain_id,
     vault: addressOf(row.vault),
     token: addressOf(row.token),
+    mode: row.mode,
     state: row.state,
     anchor: hexOf(row.anchor),
     paymentCount: row.payment_count,
@@ -65,11 +73,20 @@ async function load(database: Database, uuids: readonly string[]): Promise<reado
     blockHash: row.block_hash === null ? undefined : hexOf(row.block_hash),
     txHash: row.tx_hash === null ? undefined : hexOf(row.tx_hash),
     gasUsed: row.gas_used === null ? undefined : BigInt(row.gas_used),
-    settledCount: row.settled_count ?? undefined,
+    settledCount: row.settled_count ?? settledInRuns(row),
     createdAtMillis: row.created_at.getTime(),
     includedAtMillis: row.included_at?.getTime(),
     finalizedAtMillis: row.finalized_at?.getTime(),
   }))
+}
+
+/** A run has one bit for all of its payments, and only the payload says how many those are. */
+function settledInRuns({ runs, results }: { runs: Buffer | null; results: Buffer | null }): number | undefined {
+  if (runs === null || results === null) return undefined
+  // Amounts do not matter here, so neither does the token's scale.
+  const lengths = decodeChainedBatch(hexOf(runs), 1n).runs.map(({ links }) => links.length)
+  const bits = decodeResults(hexOf(results), lengths.length)
+  return lengths.reduce((sum, length, run) => sum + (bits[run] === true ? length : 0), 0)
 }
 
 /** Clocks of two processes may disagree by as much. */

@@ -13,12 +13,12 @@ export function createConfirmation(database: Database): Confirmation {
   return {
     view: (chainId, vault) => findChainView(database, chainId, vault),
     start: (chainId, vault, at, isPaused) => start(database, chainId, vault, at, isPaused),
-    storedBlock: (chainId, number) => storedBlock(database, chainId, number),
+    storedBlock: (chainId, vault, number) => storedBlock(database, chainId, vault, number),
     attemptsByTx: (txHashes) => attempts(database, sql`a.tx_hash = any(${txHashes.map(bytes)}::bytea[])`),
-    openAttempts: (chainId) =>
+    openAttempts: (chainId, vault) =>
       attempts(
         database,
-        sql`b.chain_id = ${chainId} and b.state in ('batched', 'submitted') and a.tx_hash is not null`,
+        sql`b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.state in ('batched', 'submitted') and a.tx_hash is not null`,
       ),
     apply: (chainId, vault, from, confirmed) => apply(database, chainId, vault, from, confirmed),
   }
@@ -30,14 +30,20 @@ async function start(database: Database, chainId: number, vault: Address, at: Bl
       insert into chain_view (chain_id, vault, head_number, head_hash, head_at, finalized_number, finalized_hash, finalized_at, is_paused)
       values (${chainId}, ${bytes(vault)}, ${at.number}, ${bytes(at.hash)}, ${at.at}, ${at.number}, ${bytes(at.hash)}, ${at.at}, ${isPaused})
       on conflict do nothing`.execute(tx)
-    if (inserted.numAffectedRows === 1n) await storeBlocks(tx, chainId, [at])
+    if (inserted.numAffectedRows === 1n) await storeBlocks(tx, chainId, vault, [at])
   })
 }
 
-async function storedBlock(database: Database, chainId: number, number: bigint): Promise<Block | undefined> {
+async function storedBlock(
+  database: Database,
+  chainId: number,
+  vault: Address,
+  number: bigint,
+): Promise<Block | undefined> {
   const [row] = await query(
     database,
-    sql<BlockRow>`select number, hash, parent_hash, at from block where chain_id = ${chainId} and number = ${number}`,
+    sql<BlockRow>`select number, hash, parent_hash, at from block
+      where chain_id = ${chainId} and vault = ${bytes(vault)} and number = ${number}`,
   )
   return row && blockOf(row)
 }
@@ -71,7 +77,7 @@ function apply(
     if (locked === undefined || locked.headHash !== from.headHash) return 'moved'
 
     await goBack(tx, chainId, vault, confirmed.commonAncestor)
-    await storeBlocks(tx, chainId, confirmed.blocks)
+    await storeBlocks(tx, chainId, vault, confirmed.blocks)
     await include(tx, confirmed)
     await settleOutside(tx, chainId, vault, confirmed.outside)
 
@@ -86,7 +92,9 @@ function apply(
 
 /** What blocks above `ancestor` included is on its way again; its newest signed attempt is sent again at once. */
 async function goBack(tx: DbTransaction, chainId: number, vault: Address, ancestor: bigint): Promise<void> {
-  await sql`delete from block where chain_id = ${chainId} and number > ${ancestor}`.execute(tx)
+  await sql`delete from block where chain_id = ${chainId} and vault = ${bytes(vault)} and number > ${ancestor}`.execute(
+    tx,
+  )
   await sql`
     with gone as (
       update batch set state = 'submitted', block_number = null, block_hash = null, tx_hash = null, gas_used = null,
@@ -106,7 +114,12 @@ async function goBack(tx: DbTransaction, chainId: number, vault: Address, ancest
     where chain_id = ${chainId} and vault = ${bytes(vault)} and outside_block > ${ancestor}`.execute(tx)
 }
 
-async function storeBlocks(tx: DbTransaction, chainId: number, blocks: readonly Block[]): Promise<void> {
+async function storeBlocks(
+  tx: DbTransaction,
+  chainId: number,
+  vault: Address,
+  blocks: readonly Block[],
+): Promise<void> {
   if (blocks.length === 0) return
   const set = blocks.map(({ number, hash, parentHash, at }) => ({
     number: `${number}`,
@@ -115,8 +128,8 @@ async function storeBlocks(tx: DbTransaction, chainId: number, blocks: readonly 
     at: `${at}`,
   }))
   await sql`
-    insert into block (chain_id, number, hash, parent_hash, at)
-    select ${chainId}::bigint, number, hash, parent, at
+    insert into block (chain_id, vault, number, hash, parent_hash, at)
+    select ${chainId}::bigint, ${bytes(vault)}::bytea, number, hash, parent, at
     from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(number bigint, hash bytea, parent bytea, at bigint)`.execute(
     tx,
   )

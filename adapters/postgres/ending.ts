@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import type { Address } from 'viem'
-import { posted, voided } from '../../core/ledger.ts'
-import type { Block } from '../../core/ports/chain.ts'
+import { settled, voided } from '../../core/ledger.ts'
+import type { AccountKey, Block } from '../../core/ports/chain.ts'
 import type { OutsideSettlement } from '../../core/ports/confirmation.ts'
 import type { RefreshedAccount } from '../../core/ports/finalization.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import type { BatchSpan } from './batch-span.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf } from './codec.ts'
 import { type DbTransaction, query } from './database.ts'
@@ -15,6 +16,7 @@ export type Ended = {
   readonly payer: Address
   readonly payee: Address
   readonly token: Address
+  readonly mode: Mode
   readonly amount: bigint
 }
 
@@ -26,16 +28,18 @@ export type Scope = {
   readonly block: Pick<Block, 'number' | 'hash' | 'at'>
 }
 
-type Row = {
+export type EndedRow = {
   id: string
   payer: Buffer
   payee: Buffer
   token: Buffer
+  mode: Mode
   amount: string
   batch_id: string | null
   tx_hash: Buffer | null
 }
-const columns = sql`i.id, i.payer, i.payee, i.token, i.amount, i.batch_id`
+/** Of an `EndedRow`, but for the tx. */
+export const columns = sql`i.id, i.payer, i.payee, i.token, i.mode, i.amount, i.batch_id`
 
 /** Settled by a transaction of somebody else: settled is settled. */
 export async function endSettledOutside(
@@ -48,7 +52,7 @@ export async function endSettledOutside(
     scope,
     await query(
       tx,
-      sql<Row>`
+      sql<EndedRow>`
         update intent i set state = 'finalized', reason = null, updated_at = now()
         where i.id = any(array(select intent_id from intent_digest where digest = any(${outside.map((o) => bytes(o.digest))}::bytea[])))
           and i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.outside_block <= ${block.number}
@@ -72,7 +76,7 @@ export async function settlePayments(scope: Scope, { ids, low, high }: BatchSpan
     scope,
     await query(
       tx,
-      sql<Row>`
+      sql<EndedRow>`
         select ${columns}, b.tx_hash from intent i join batch b on b.id = i.batch_id
         where b.id = any(${ids}::uuid[]) and i.state = 'batched' and i.id between ${low} and ${high}`,
     ),
@@ -85,7 +89,7 @@ export async function settleCancels(scope: Scope, batchIds: readonly string[]): 
   const burnt = sql`b.results is not null and get_bit(b.results, b.payment_count + c.batch_index) = 1`
   const ended = await query(
     tx,
-    sql<Row>`
+    sql<EndedRow>`
       update intent i set state = 'cancelled', updated_at = now()
       from cancellation c join batch b on b.id = c.batch_id
       where b.id = any(${batchIds}::uuid[]) and i.id = c.intent_id and i.state = 'cancelling' and ${burnt}
@@ -100,8 +104,9 @@ export async function settleCancels(scope: Scope, batchIds: readonly string[]): 
 /**
  * A batch that no lane took for minutes (no gas money, fees over the cap) was never signed, so its payments may go back:
  * they can be cancelled again, or end at their deadline. A lane that takes it at this moment holds its row, and wins.
+ * @returns the accounts of those payments
  */
-export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise<void> {
+export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise<readonly AccountKey[]> {
   const dissolved = await query(
     tx,
     sql<{ id: string }>`
@@ -111,13 +116,18 @@ export async function dissolveUnassigned({ tx, chainId, vault }: Scope): Promise
       order by id for update`,
   )
   const ids = dissolved.map(({ id }) => id)
-  await sql`
-    update intent set state = 'accepted', batch_id = null, batch_index = null, updated_at = now()
-    where batch_id = any(${ids}::uuid[]) and state = 'batched'`.execute(tx)
+  const freed = await query(
+    tx,
+    sql<Pick<EndedRow, 'payer' | 'token' | 'mode'>>`
+      update intent set state = 'accepted', batch_id = null, batch_index = null, updated_at = now()
+      where batch_id = any(${ids}::uuid[]) and state = 'batched'
+      returning payer, token, mode`,
+  )
   await sql`
     update cancellation set batch_id = null, batch_index = null where batch_id = any(${ids}::uuid[])`.execute(tx)
   // Last: a payment of a dissolved batch would pass for one that is on its way.
   await sql`update batch set state = 'dissolved', finalized_at = now() where id = any(${ids}::uuid[])`.execute(tx)
+  return freed.map(({ payer, token, mode }) => ({ payer: addressOf(payer), token: addressOf(token), mode }))
 }
 
 /** The deadline has passed at the final block, so the signature is dead: only now is its end told. */
@@ -127,7 +137,7 @@ export async function endDead(scope: Scope, countMax: number): Promise<readonly 
     scope,
     await query(
       tx,
-      sql<Row>`
+      sql<EndedRow>`
         update intent i set updated_at = now(),
           state = case when i.state = 'cancelling' then 'cancelled' when i.state = 'accepted' and i.refusals > 0 then 'failed' else 'expired' end
         where i.id in (
@@ -144,9 +154,10 @@ export async function endDead(scope: Scope, countMax: number): Promise<readonly 
 /** The chain has spent the nonce for something else (another payload, a jump past the window): also dead. */
 export async function endSpent(scope: Scope, accounts: readonly RefreshedAccount[]): Promise<readonly Ended[]> {
   const { tx, chainId, vault } = scope
-  const set = accounts.map(({ payer, token, state }) => ({
+  const set = accounts.map(({ payer, token, mode, state }) => ({
     payer: byteaText(payer),
     token: byteaText(token),
+    mode,
     top: `${state.topNonce}`,
     window: `${state.nonceWindow}`,
   }))
@@ -154,34 +165,39 @@ export async function endSpent(scope: Scope, accounts: readonly RefreshedAccount
     scope,
     await query(
       tx,
-      sql<Row>`
+      sql<EndedRow>`
         update intent i set updated_at = now(), reason = coalesce(i.reason, 'nonce_spent'),
           state = case when i.state = 'cancelling' then 'cancelled' else 'failed' end
-        from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(payer bytea, token bytea, top bigint, "window" numeric)
+        from jsonb_to_recordset(${JSON.stringify(set)}::jsonb) as r(payer bytea, token bytea, mode text, top bigint, "window" numeric)
         where i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.payer = r.payer and i.token = r.token
-          and i.state in ('held', 'accepted', 'cancelling') and i.outside_block is null and i.nonce <= r.top
+          and i.mode = r.mode and i.state in ('held', 'accepted', 'cancelling') and i.outside_block is null and i.nonce <= r.top
           and (r.top - i.nonce >= 64 or mod(div(r."window", 2::numeric ^ (r.top - i.nonce)), 2) = 1)
         returning ${columns}, null::bytea as tx_hash`,
     ),
   )
 }
 
-async function endPaid(scope: Scope, found: readonly Row[]): Promise<readonly Ended[]> {
+async function endPaid(scope: Scope, found: readonly EndedRow[]): Promise<readonly Ended[]> {
+  // An empty set names no day, so Postgres would open every one.
+  if (found.length === 0) return []
   const ended = found.map(endedOf)
   await freeNonces(scope, ended)
   await storeLedgerEntries(
     scope.tx,
-    found.map((row, index) => ({
-      ...posted(ended[index] ?? endedOf(row)),
-      ...entryFacts(scope, row),
-      blockNumber: scope.block.number,
-      txHash: row.tx_hash === null ? undefined : hexOf(row.tx_hash),
-    })),
+    found.flatMap((row, index) =>
+      settled(ended[index] ?? endedOf(row)).map((entry) => ({
+        ...entry,
+        ...entryFacts(scope, row),
+        blockNumber: scope.block.number,
+        txHash: row.tx_hash === null ? undefined : hexOf(row.tx_hash),
+      })),
+    ),
   )
   return ended
 }
 
-async function endUnpaid(scope: Scope, found: readonly Row[]): Promise<readonly Ended[]> {
+export async function endUnpaid(scope: Scope, found: readonly EndedRow[]): Promise<readonly Ended[]> {
+  if (found.length === 0) return []
   const ended = found.map(endedOf)
   await freeNonces(scope, ended)
   await sql`delete from order_claim where intent_id = any(${found.map(({ id }) => id)}::uuid[])
@@ -205,20 +221,21 @@ async function freeNonces({ tx }: Scope, ended: readonly Ended[]): Promise<void>
   await sql`
     delete from intent_nonce n using intent i
     where i.id = any(${ids}::uuid[]) and n.chain_id = i.chain_id and n.vault = i.vault and n.payer = i.payer
-      and n.token = i.token and n.nonce = i.nonce and n.intent_id = i.id`.execute(tx)
+      and n.token = i.token and n.mode = i.mode and n.nonce = i.nonce and n.intent_id = i.id`.execute(tx)
 }
 
-function endedOf(row: Row): Ended {
+function endedOf(row: EndedRow): Ended {
   return {
     id: row.id,
     payer: addressOf(row.payer),
     payee: addressOf(row.payee),
     token: addressOf(row.token),
+    mode: row.mode,
     amount: BigInt(row.amount),
   }
 }
 
-function entryFacts({ chainId, vault }: Scope, row: Row) {
+function entryFacts({ chainId, vault }: Scope, row: EndedRow) {
   return {
     chainId,
     vault,

@@ -2,10 +2,12 @@ import { sql } from 'kysely'
 import type { Address } from 'viem'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
 import type { FinalBatch, Finality, Finalization } from '../../core/ports/finalization.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import { openAuditRecords } from './audit-obligations.ts'
 import { type BatchSpan, loadSpan, spanOf } from './batch-span.ts'
 import { type BlockRow, blockOf } from './block-row.ts'
 import { findChainView, lockChainView } from './chain-view.ts'
+import { endOrphans } from './chained-orphans.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf, uuidOfOwn } from './codec.ts'
 import { retryContention } from './contention.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
@@ -27,12 +29,12 @@ const deadCountMax = 1_000
 export function createFinalization(database: Database): Finalization {
   return {
     view: (chainId, vault) => findChainView(database, chainId, vault),
-    storedBlocks: async (chainId, above, upTo) => {
+    storedBlocks: async (chainId, vault, above, upTo) => {
       const found = await query(
         database,
         sql<BlockRow>`
           select number, hash, parent_hash, at from block
-          where chain_id = ${chainId} and number > ${above} and number <= ${upTo} order by number`,
+          where chain_id = ${chainId} and vault = ${bytes(vault)} and number > ${above} and number <= ${upTo} order by number`,
       )
       return found.map(blockOf)
     },
@@ -62,6 +64,7 @@ async function batches(
   type Row = {
     id: string
     token: Buffer
+    mode: Mode
     state: 'included' | 'reverted'
     block_number: number
     tx_hash: Buffer
@@ -72,7 +75,7 @@ async function batches(
   const found = await query(
     database,
     sql<Row>`
-      select id, token, state, block_number, tx_hash, coalesce(results, '') as results, intent_low, intent_high from batch
+      select id, token, mode, state, block_number, tx_hash, coalesce(results, '') as results, intent_low, intent_high from batch
       where chain_id = ${chainId} and vault = ${bytes(vault)} and state in ('included', 'reverted') and block_number <= ${upTo}
       order by block_number, id`,
   )
@@ -82,6 +85,7 @@ async function batches(
     return {
       id: idOf('sb', row.id),
       token: addressOf(row.token),
+      mode: row.mode,
       state: row.state,
       blockNumber: BigInt(row.block_number),
       txHash: hexOf(row.tx_hash),
@@ -136,7 +140,7 @@ function apply(
     await settleOutside(tx, chainId, vault, finality.outside)
     const ids = finality.batches.map((batch) => uuidOfOwn('sb', batch.id))
     const span = await loadSpan(tx, ids)
-    await dissolveUnassigned(scope)
+    const freed = await dissolveUnassigned(scope)
     const ended: readonly Ended[] = [
       ...(await endSettledOutside(scope, finality.outside)),
       ...(await settlePayments(scope, span)),
@@ -146,7 +150,8 @@ function apply(
     ]
     await openAuditRecords(scope, finality.settling, span)
     await refreshAccounts(tx, chainId, vault, finality)
-    await freeReservations(tx, chainId, vault, ended)
+    const orphans = await endOrphans(scope, [...finality.accounts, ...freed, ...ended])
+    await freeReservations(tx, chainId, vault, [...ended, ...orphans])
     await storeLedgerEntries(
       tx,
       finality.entries.map((entry) => ({ ...entry, chainId, vault, intentId: undefined })),
@@ -158,7 +163,9 @@ function apply(
       update chain_view set finalized_number = ${finality.block.number}, finalized_hash = ${bytes(finality.block.hash)},
         finalized_at = ${finality.block.at}
       where chain_id = ${chainId} and vault = ${bytes(vault)}`.execute(tx)
-    await sql`delete from block where chain_id = ${chainId} and number < ${finality.block.number}`.execute(tx)
+    await sql`delete from block where chain_id = ${chainId} and vault = ${bytes(vault)} and number < ${finality.block.number}`.execute(
+      tx,
+    )
     return 'applied'
   })
 }
@@ -169,8 +176,9 @@ function endMoreDead(database: Database, chainId: number, vault: Address): Promi
     const view = await lockChainView(tx, chainId, vault)
     if (view === undefined) return false
     const { finalizedNumber: number, finalizedHash: hash, finalizedAt: at } = view
-    const ended = await endDead({ tx, chainId, vault, block: { number, hash, at } }, deadCountMax)
-    await freeReservations(tx, chainId, vault, ended)
+    const scope = { tx, chainId, vault, block: { number, hash, at } }
+    const ended = await endDead(scope, deadCountMax)
+    await freeReservations(tx, chainId, vault, [...ended, ...(await endOrphans(scope, ended))])
     return ended.length === deadCountMax
   })
 }
@@ -180,7 +188,7 @@ async function lockAccounts(tx: DbTransaction, chainId: number, vault: Address, 
   await sql`
     select from account
     where chain_id = ${chainId} and vault = ${bytes(vault)} and payer = any(${accounts.map(({ payer }) => bytes(payer))}::bytea[])
-    order by chain_id, vault, payer, token for update`.execute(tx)
+    order by chain_id, vault, payer, token, mode for update`.execute(tx)
 }
 
 /** A reservation is freed only together with the finalized balance that reflects its end. */
@@ -190,10 +198,13 @@ async function refreshAccounts(
   vault: Address,
   { accounts, block }: Finality,
 ): Promise<void> {
-  const refreshed = accounts.map(({ payer, token, state }) => ({
+  const refreshed = accounts.map(({ payer, token, mode, state }) => ({
     payer: byteaText(payer),
     token: byteaText(token),
+    mode,
     balance: `${state.balance}`,
+    allowance: state.allowance === undefined ? null : `${state.allowance}`,
+    head: state.head === undefined ? null : byteaText(state.head),
     withdraw: `${state.withdrawAmount}`,
     top: `${state.topNonce}`,
     window: `${state.nonceWindow}`,
@@ -201,11 +212,13 @@ async function refreshAccounts(
     rebinding: state.isRebinding,
   }))
   await sql`
-    update account a set balance = r.balance, withdraw_amount = r.withdraw, top_nonce = r.top, nonce_window = r.window,
+    update account a set balance = r.balance, allowance = r.allowance, head = r.head, withdraw_amount = r.withdraw, top_nonce = r.top, nonce_window = r.window,
       relayer_id = r.relayer, is_rebinding = r.rebinding, as_of_block = ${block.number}
     from jsonb_to_recordset(${JSON.stringify(refreshed)}::jsonb)
-      as r(payer bytea, token bytea, balance numeric, withdraw numeric, top bigint, "window" numeric, relayer bigint, rebinding boolean)
-    where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token`.execute(tx)
+      as r(payer bytea, token bytea, mode text, balance numeric, allowance numeric, head bytea, withdraw numeric, top bigint, "window" numeric, relayer bigint, rebinding boolean)
+    where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token and a.mode = r.mode`.execute(
+    tx,
+  )
 }
 
 async function freeReservations(
@@ -214,17 +227,20 @@ async function freeReservations(
   vault: Address,
   ended: readonly Ended[],
 ): Promise<void> {
-  const freed = ended.map(({ payer, token, amount }) => ({
+  const freed = ended.map(({ payer, token, mode, amount }) => ({
     payer: byteaText(payer),
     token: byteaText(token),
+    mode,
     amount: `${amount}`,
   }))
   await sql`
     update account a set reserved = a.reserved - r.amount
     from (
-      select payer, token, sum(amount) as amount
-      from jsonb_to_recordset(${JSON.stringify(freed)}::jsonb) as f(payer bytea, token bytea, amount numeric)
-      group by payer, token
+      select payer, token, mode, sum(amount) as amount
+      from jsonb_to_recordset(${JSON.stringify(freed)}::jsonb) as f(payer bytea, token bytea, mode text, amount numeric)
+      group by payer, token, mode
     ) as r
-    where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token`.execute(tx)
+    where a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token and a.mode = r.mode`.execute(
+    tx,
+  )
 }

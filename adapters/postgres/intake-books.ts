@@ -3,8 +3,10 @@ import type { Hex } from 'viem'
 import type { ChainView } from '../../core/acknowledgement.ts'
 import { accountId, type BookedAccount, type BookedOrder, type Books, type Candidate } from '../../core/admit.ts'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import { zeroOrderRef } from '../../core/protocol/typed-data.ts'
 import { type AccountRow, accountStateOf } from './accounts.ts'
+import { chainedTails } from './chained-tails.ts'
 import { addressOf, byteaText, hexOf, idOf, uuidOf } from './codec.ts'
 import { type DbTransaction, query } from './database.ts'
 import { type OrderRow, orderOf } from './orders.ts'
@@ -24,12 +26,18 @@ export async function lockBooks(
   const existing = await digestsOf(tx, candidates)
   const nonces = await openNoncesOf(tx, candidates)
   const views = await viewsOf(tx, candidates)
+  const tails = await chainedTails(
+    tx,
+    candidates
+      .filter(({ taking }) => taking.mode === 'chained')
+      .map(({ chain, payment }) => ({ ...chain, ...payment })),
+  )
 
   return {
-    account: ({ chain, payment }): BookedAccount | undefined => {
-      const key = accountId(chain.chainId, payment.payer, payment.token)
+    account: ({ chain, payment, taking }): BookedAccount | undefined => {
+      const key = accountId({ ...chain, ...payment, mode: taking.mode })
       const account = accounts.get(key)
-      return account && { ...account, openNonces: nonces.get(key) ?? [] }
+      return account && { ...account, openNonces: nonces.get(key) ?? [], tail: tails.get(key) }
     },
     existing: (digest) => existing.get(digest),
     order: ({ chain, payment, orderId }): BookedOrder | undefined => {
@@ -39,26 +47,34 @@ export async function lockBooks(
       // An order is for one chain: a token may have the same address on two.
       return order?.chainId === chain.chainId ? { ...order, paidBy: claims.get(order.id) } : undefined
     },
-    view: (chainId) => viewAt(views.get(chainId), nowSeconds),
+    view: ({ chainId, vault }) => viewAt(views.get(`${chainId}:${vault}`), nowSeconds),
   }
 }
 
-/** `chain_id`, `vault`, `payer`, `token` of every candidate, once each. */
+/** `chain_id`, `vault`, `payer`, `token`, `mode` of every candidate, once each. */
 function accountSet(candidates: readonly Candidate[]) {
-  const keys = candidates.map(({ chain, payment }) => ({
+  const keys = candidates.map(({ chain, payment, taking }) => ({
     chain_id: chain.chainId,
     vault: byteaText(chain.vault),
     payer: byteaText(payment.payer),
     token: byteaText(payment.token),
+    mode: taking.mode,
   }))
   return sql`(
     select distinct * from jsonb_to_recordset(${JSON.stringify(keys)}::jsonb)
-      as r(chain_id bigint, vault bytea, payer bytea, token bytea)
+      as r(chain_id bigint, vault bytea, payer bytea, token bytea, mode text)
   )`
 }
 
-type KeyRow = { readonly chain_id: number; readonly payer: Buffer; readonly token: Buffer }
-const keyOf = (row: KeyRow) => accountId(row.chain_id, addressOf(row.payer), addressOf(row.token))
+type KeyRow = {
+  readonly chain_id: number
+  readonly vault: Buffer
+  readonly payer: Buffer
+  readonly token: Buffer
+  readonly mode: Mode
+}
+const keyOf = ({ chain_id, vault, payer, token, mode }: KeyRow) =>
+  accountId({ chainId: chain_id, vault: addressOf(vault), payer: addressOf(payer), token: addressOf(token), mode })
 
 /**
  * The row lock is the mutex for all that touches one payer's money, nonces and digests, in this process or another.
@@ -68,8 +84,8 @@ async function lockAccounts(tx: DbTransaction, candidates: readonly Candidate[])
   const rows = await query(
     tx,
     sql<KeyRow & AccountRow & { reserved: string }>`
-      select a.* from ${accountSet(candidates)} as k join account a using (chain_id, vault, payer, token)
-      order by a.chain_id, a.vault, a.payer, a.token
+      select a.* from ${accountSet(candidates)} as k join account a using (chain_id, vault, payer, token, mode)
+      order by a.chain_id, a.vault, a.payer, a.token, a.mode
       for update of a`,
   )
   return new Map(rows.map((row) => [keyOf(row), { state: accountStateOf(row), reserved: BigInt(row.reserved) }]))
@@ -137,20 +153,27 @@ async function openNoncesOf(tx: DbTransaction, candidates: readonly Candidate[])
   const rows = await query(
     tx,
     sql<KeyRow & { nonces: readonly string[] }>`
-      select n.chain_id, n.payer, n.token, array_agg(n.nonce) as nonces
-      from ${accountSet(candidates)} as k join intent_nonce n using (chain_id, vault, payer, token)
+      select n.chain_id, n.vault, n.payer, n.token, n.mode, array_agg(n.nonce) as nonces
+      from ${accountSet(candidates)} as k join intent_nonce n using (chain_id, vault, payer, token, mode)
       where n.intent_id is not null
-      group by n.chain_id, n.payer, n.token`,
+      group by n.chain_id, n.vault, n.payer, n.token, n.mode`,
   )
   return new Map(rows.map((row) => [keyOf(row), row.nonces.map(BigInt)]))
 }
 
-/** By chain. */
+/** By chain and contract. */
 async function viewsOf(tx: DbTransaction, candidates: readonly Candidate[]) {
   const rows = await query(
     tx,
-    sql<{ chain_id: number; head_at: number; finalized_at: number; observed_at: Date; is_paused: boolean }>`
-      select v.chain_id, v.head_at, v.finalized_at, v.observed_at, v.is_paused
+    sql<{
+      chain_id: number
+      vault: Buffer
+      head_at: number
+      finalized_at: number
+      observed_at: Date
+      is_paused: boolean
+    }>`
+      select v.chain_id, v.vault, v.head_at, v.finalized_at, v.observed_at, v.is_paused
       from (select distinct chain_id, vault from ${accountSet(candidates)} as k) as k join chain_view v using (chain_id, vault)`,
   )
   return new Map(
@@ -161,7 +184,7 @@ async function viewsOf(tx: DbTransaction, candidates: readonly Candidate[]) {
         observedAtMillis: row.observed_at.getTime(),
         isPaused: row.is_paused,
       }
-      return [row.chain_id, seen] as const
+      return [`${row.chain_id}:${addressOf(row.vault)}`, seen] as const
     }),
   )
 }

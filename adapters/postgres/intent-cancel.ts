@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { RelayError } from '../../core/errors.ts'
 import type { CancelOutcome, Intents } from '../../core/ports/intents.ts'
-import { bytes, uuidOf } from './codec.ts'
+import { chainedTails } from './chained-tails.ts'
+import { addressOf, bytes, uuidOf } from './codec.ts'
 import { retryContention } from './contention.ts'
 import { type Database, type DbTransaction, inTransaction, query } from './database.ts'
 import { lockIntent } from './intent-row.ts'
@@ -14,10 +15,12 @@ export async function cancel(database: Database, request: Request): Promise<Canc
   if (uuid === undefined) return notFound(request.id)
   return retryContention(() =>
     inTransaction(database, async (tx): Promise<CancelOutcome> => {
+      const isFollowed = await isFollowedUnderLock(tx, uuid)
       const state = await lockIntent(tx, uuid)
       if (state === undefined) return notFound(request.id)
       if (state !== 'held' && state !== 'accepted' && state !== 'cancelling')
         return { outcome: 'not_cancellable', state }
+      if (isFollowed && state !== 'cancelling') return { outcome: 'followed' }
       if (!request.isConsented && state !== 'cancelling' && (await isPromised(tx, uuid))) return { outcome: 'promised' }
       if (state !== 'cancelling') await markCancelling(tx, uuid, request.reason)
       if (request.cancel !== undefined) await storeCancellation(tx, uuid, request.cancel)
@@ -28,6 +31,27 @@ export async function cancel(database: Database, request: Request): Promise<Canc
 
 function notFound(id: string): never {
   throw new RelayError('not_found', `there is no payment ${id}`)
+}
+
+/**
+ * Whether another open payment continues this chained one. Under the account's lock, taken before the payment's as accept
+ * and finality do, so that none can follow from here on.
+ */
+async function isFollowedUnderLock(tx: DbTransaction, uuid: string): Promise<boolean> {
+  type Row = { chain_id: number; vault: Buffer; payer: Buffer; token: Buffer; nonce: number }
+  const [row] = await query(
+    tx,
+    sql<Row>`select chain_id, vault, payer, token, nonce from intent where id = ${uuid} and mode = 'chained'`,
+  )
+  if (row === undefined) return false
+  const { chain_id: chainId, nonce } = row
+  await sql`
+    select from account
+    where chain_id = ${chainId} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token} and mode = 'chained'
+    for update`.execute(tx)
+  const account = { chainId, vault: addressOf(row.vault), payer: addressOf(row.payer), token: addressOf(row.token) }
+  const [tail] = (await chainedTails(tx, [account])).values()
+  return tail !== undefined && tail.sequence > BigInt(nonce)
 }
 
 async function isPromised(tx: DbTransaction, uuid: string): Promise<boolean> {

@@ -66,17 +66,16 @@ export function reject(wiring: HoldWiring, hold: Reject): Promise<HoldDecision> 
       where id = ${row.id}`.execute(tx)
     await sql`
       update account set reserved = reserved - ${row.amount}::numeric
-      where chain_id = ${row.chain_id} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token}`.execute(
-      tx,
-    )
+      where chain_id = ${row.chain_id} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token}
+        and mode = ${row.mode}`.execute(tx)
     await sql`
       delete from intent_nonce
       where chain_id = ${row.chain_id} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token}
-        and nonce = ${row.nonce} and intent_id = ${row.id}`.execute(tx)
+        and mode = ${row.mode} and nonce = ${row.nonce} and intent_id = ${row.id}`.execute(tx)
     await sql`delete from order_claim where order_id = ${row.order_id} and intent_id = ${row.id}`.execute(tx)
     await storeLedgerEntries(tx, [
       {
-        ...voided(paymentOf(row)),
+        ...voided({ ...paymentOf(row), mode: row.mode }),
         chainId: row.chain_id,
         vault: addressOf(row.vault),
         token: addressOf(row.token),
@@ -138,6 +137,7 @@ async function lockAccount(tx: DbTransaction, row: IntentRow): Promise<Held['acc
     sql<Held['account']>`
       select * from account
       where chain_id = ${row.chain_id} and vault = ${row.vault} and payer = ${row.payer} and token = ${row.token}
+        and mode = ${row.mode}
       for update`,
   )
   if (account === undefined) throw new RelayError('internal', `the account of held payment ${row.id} is gone`)
@@ -162,6 +162,7 @@ async function promiseNow(
     nowSeconds,
     view: viewAt(view, nowSeconds),
     promise: chain.promise,
+    mode: row.mode,
   })
   return isCovered ? promised : { ...promised, guarantee: 'optimistic' }
 }

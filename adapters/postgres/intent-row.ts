@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { BatchState } from '../../core/batch.ts'
 import { type IntentState, type OwnState, wireState } from '../../core/intent.ts'
+import type { Means, Mode, Taking } from '../../core/protocol/taking.ts'
 import type { Payment } from '../../core/protocol/typed-data.ts'
 import { addressOf, hexOf } from './codec.ts'
 import { type DbTransaction, query } from './database.ts'
@@ -16,6 +17,9 @@ export type IntentRow = {
   readonly payee: Buffer
   readonly amount: string
   readonly nonce: number
+  readonly mode: Mode
+  readonly means: Means | null
+  readonly previous: Buffer | null
   readonly deadline: number
   readonly order_ref: Buffer
   readonly order_id: string | null
@@ -32,6 +36,14 @@ export function paymentOf(row: IntentRow): Payment {
     deadline: BigInt(row.deadline),
     orderRef: hexOf(row.order_ref),
   }
+}
+
+/** @throws RangeError for a row that the table refuses */
+export function takingOf({ mode, means, previous }: Pick<IntentRow, 'mode' | 'means' | 'previous'>): Taking {
+  if (mode === 'independent') return { mode }
+  if (mode === 'pull' && means !== null) return { mode, means }
+  if (mode === 'chained' && previous !== null) return { mode, previous: hexOf(previous) }
+  throw new RangeError(`a ${mode} payment without what its mode needs`)
 }
 
 /** What a row says of its payment's state, without its batch. */

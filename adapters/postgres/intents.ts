@@ -9,7 +9,7 @@ import { type Database, query } from './database.ts'
 import { cancel } from './intent-cancel.ts'
 import { type HoldWiring, reject, release } from './intent-hold.ts'
 import { listIntents } from './intent-list.ts'
-import { type BatchStateRow, type IntentRow, paymentOf, type StateRow, wireStateOf } from './intent-row.ts'
+import { type BatchStateRow, type IntentRow, paymentOf, type StateRow, takingOf, wireStateOf } from './intent-row.ts'
 
 /** `cancel` of an unknown id throws RelayError `not_found`; `release` with another chain than the payment's, RangeError. */
 export function createIntents(wiring: HoldWiring): Intents {
@@ -101,6 +101,7 @@ function recordOf(row: Row, around: Around): IntentRecord {
     chainId: row.chain_id,
     vault: addressOf(row.vault),
     payment: paymentOf(row),
+    taking: takingOf(row),
     digest: hexOf(row.digest),
     orderId: row.order_id === null ? undefined : idOf('po', row.order_id),
     orderAppId: around.order_app_id ?? undefined,

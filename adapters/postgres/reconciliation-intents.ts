@@ -1,22 +1,25 @@
 import { sql } from 'kysely'
 import type { Address, Hex } from 'viem'
+import type { AccountKey } from '../../core/ports/chain.ts'
 import type { BlockRange, VaultKey } from '../../core/ports/reconciliation.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import type { IntentFacts } from '../../core/range-facts.ts'
 import type { DaySums } from '../../core/reconcile-day.ts'
 import { addressOf, byteaText, bytes, hexOf, idOf } from './codec.ts'
 import { type Database, type DbTransaction, query } from './database.ts'
+import { isRecent } from './open-window.ts'
 import { intentWindow } from './reconciliation-window.ts'
 
 /** Payments that are final in the range: with the bit of a final batch, or by somebody else's tx. */
 const finalIntents = ({ chainId, vault }: VaultKey, range: BlockRange) => {
   const { low, high } = intentWindow(range)
   return sql`
-    select i.id, i.digest, i.payer, i.payee, i.token, i.amount, b.tx_hash
+    select i.id, i.digest, i.mode, i.payer, i.payee, i.token, i.amount, b.tx_hash
     from batch b join intent i on i.batch_id = b.id and i.state = 'batched' and i.id between ${low} and ${high}
     where b.chain_id = ${chainId} and b.vault = ${bytes(vault)} and b.state = 'finalized' and b.id between ${low} and ${high}
       and b.block_number > ${range.from.number} and b.block_number <= ${range.to.number} and is_paid(b.results, i.batch_index)
     union all
-    select i.id, i.digest, i.payer, i.payee, i.token, i.amount, i.outside_tx
+    select i.id, i.digest, i.mode, i.payer, i.payee, i.token, i.amount, i.outside_tx
     from intent i
     where i.chain_id = ${chainId} and i.vault = ${bytes(vault)} and i.state = 'finalized' and i.id between ${low} and ${high}
       and i.outside_block > ${range.from.number} and i.outside_block <= ${range.to.number}`
@@ -40,6 +43,7 @@ async function finalizedIntents(
   type Row = {
     id: string
     digest: Buffer
+    mode: Mode
     payer: Buffer
     payee: Buffer
     token: Buffer
@@ -51,6 +55,7 @@ async function finalizedIntents(
     uuid: row.id,
     id: idOf('pi', row.id),
     digest: hexOf(row.digest),
+    mode: row.mode,
     payer: addressOf(row.payer),
     payee: addressOf(row.payee),
     token: addressOf(row.token),
@@ -91,20 +96,20 @@ async function eventsOf(
   }))
 }
 
-type Account = { readonly payer: Address; readonly token: Address }
-
 /**
- * Open payments are those that hold a nonce. Two statements, so that payments are read by their ids and open their days
+ * Open payments are those that hold a nonce, and chained ones whose sequence another took while they are cancelled. Two statements, so that payments are read by their ids and open their days
  * only, but of one snapshot: accept and finality change account and payments together.
  */
 export async function reservations(
   database: Database,
   { chainId, vault }: VaultKey,
-  accounts: readonly Account[],
+  accounts: readonly AccountKey[],
 ): Promise<IntentFacts['reservations']> {
   if (accounts.length === 0) return []
-  const set = JSON.stringify(accounts.map(({ payer, token }) => ({ payer: byteaText(payer), token: byteaText(token) })))
-  type Row = { payer: Buffer; token: Buffer; reserved: string; ids: readonly string[] | null }
+  const set = JSON.stringify(
+    accounts.map(({ payer, token, mode }) => ({ payer: byteaText(payer), token: byteaText(token), mode })),
+  )
+  type Row = { payer: Buffer; token: Buffer; mode: Mode; reserved: string; ids: readonly string[] | null }
   return database
     .transaction()
     .setIsolationLevel('repeatable read')
@@ -112,12 +117,17 @@ export async function reservations(
       const found = await query(
         tx,
         sql<Row>`
-          select a.payer, a.token, a.reserved, (
-            select array_agg(n.intent_id) from intent_nonce n
+          select a.payer, a.token, a.mode, a.reserved, array(
+            select n.intent_id from intent_nonce n
             where n.chain_id = a.chain_id and n.vault = a.vault and n.payer = a.payer and n.token = a.token
-              and n.intent_id is not null) as ids
-          from (select distinct payer, token from jsonb_to_recordset(${set}::jsonb) as r(payer bytea, token bytea)) as r
-            join account a on a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token`,
+              and n.mode = a.mode and n.intent_id is not null
+            union
+            select i.id from intent i
+            where i.chain_id = a.chain_id and i.vault = a.vault and i.payer = a.payer and i.token = a.token
+              and a.mode = 'chained' and i.mode = 'chained' and i.state = 'cancelling' and ${isRecent('i.id')}) as ids
+          from (select distinct * from jsonb_to_recordset(${set}::jsonb) as r(payer bytea, token bytea, mode text)) as r
+            join account a on a.chain_id = ${chainId} and a.vault = ${bytes(vault)} and a.payer = r.payer and a.token = r.token
+              and a.mode = r.mode`,
       )
       const amounts = await amountsOf(
         tx,
@@ -126,6 +136,7 @@ export async function reservations(
       return found.map((row) => ({
         payer: addressOf(row.payer),
         token: addressOf(row.token),
+        mode: row.mode,
         reserved: BigInt(row.reserved),
         open: (row.ids ?? []).reduce((sum, id) => sum + (amounts.get(id) ?? 0n), 0n),
       }))
@@ -147,15 +158,15 @@ export async function accountsAfter(
   { chainId, vault }: VaultKey,
   payer: Address | undefined,
   countMax: number,
-): Promise<readonly Account[]> {
+): Promise<readonly AccountKey[]> {
   const found = await query(
     database,
-    sql<{ payer: Buffer; token: Buffer }>`
-      select payer, token from account
+    sql<{ payer: Buffer; token: Buffer; mode: Mode }>`
+      select payer, token, mode from account
       where chain_id = ${chainId} and vault = ${bytes(vault)} and payer > ${payer === undefined ? Buffer.alloc(0) : bytes(payer)}::bytea
       order by payer fetch first ${countMax} rows with ties`,
   )
-  return found.map((row) => ({ payer: addressOf(row.payer), token: addressOf(row.token) }))
+  return found.map(({ payer, token, mode }) => ({ payer: addressOf(payer), token: addressOf(token), mode }))
 }
 
 type IntentSums = Pick<DaySums, 'finalized' | 'finalizedCount'>

@@ -3,6 +3,7 @@ import { batchSteps } from '../../core/batch.ts'
 import { RelayError } from '../../core/errors.ts'
 import type { AuditRecordView } from '../../core/ports/audit-records.ts'
 import type { BatchRecord, BatchSummary } from '../../core/ports/batches.ts'
+import { modes } from '../../core/protocol/taking.ts'
 import type { ApiEnv } from '../environment.ts'
 import type { ApiPorts } from '../ports.ts'
 import { auditViewSchema, showAudit } from '../schemas/audit.ts'
@@ -24,7 +25,8 @@ export const batchSummarySchema = z
     id: z.string().meta({ description: 'Batch id', example: example.batchId }),
     state: z.enum(Object.keys(batchSteps) as [string, ...string[]]).meta({ example: 'finalized' }),
     chainId: z.int().meta({ example: example.chainId }),
-    contract: answer.address('The vault', example.vault),
+    contract: answer.address('The vault, or the pull settler', example.vault),
+    mode: z.enum(modes).meta({ description: 'How its money was taken', example: 'independent' }),
     token: answer.address('ERC-20 contract', example.token),
     anchor: answer.hash('Audit word in the batch’s event'),
     paymentCount: z.int().meta({ example: 58 }),
@@ -94,6 +96,7 @@ export function showBatchSummary(record: BatchSummary): z.output<typeof batchSum
     state: record.state,
     chainId: record.chainId,
     contract: record.vault,
+    mode: record.mode,
     token: record.token,
     anchor: record.anchor,
     paymentCount: record.paymentCount,

@@ -6,7 +6,7 @@ import { nowSeconds } from '../../core/ports/clock.ts'
 import type { IntentRecord } from '../../core/ports/intents.ts'
 import type { Signatures } from '../../core/ports/signatures.ts'
 import type { CompactSignature } from '../../core/protocol/packed.ts'
-import type { KnownChain, KnownChains } from '../chains.ts'
+import type { KnownChains, KnownContract } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
 import { errorOf } from '../middleware/problem.ts'
 import type { ApiPorts } from '../ports.ts'
@@ -83,8 +83,7 @@ export function cancelIntent({
     }
     if (record.state === 'cancelling' && body.signature === undefined)
       return c.json(showIntent(record, watchLinks.urlOf(record.id, c)), 200)
-    const known = chains.find(record.chainId)
-    if (known === undefined) throw new RelayError('internal', `Chain ${record.chainId} is no longer configured.`)
+    const known = chains.settling(record.chainId, record.vault)
 
     const isPromised = record.acknowledgement?.guarantee === 'collateralised'
     const cancel = checkCancel(signatures, known, record, body, { isRequired: isPromised, now: nowSeconds(clock) })
@@ -95,6 +94,10 @@ export function cancelIntent({
     if (outcome.outcome === 'promised') {
       throw new RelayError('cancel_consent_required', 'The payment was promised to its payee a moment ago: ask again.')
     }
+    if (outcome.outcome === 'followed') {
+      const detail = `Intent ${record.id} is followed by another chained payment: cancel that one first.`
+      throw new RelayError('intent_not_cancellable', detail, { fields: { state: record.state } })
+    }
     if (outcome.outcome === 'not_cancellable') throw tooLate(record.id, outcome.state)
     if (cancel !== undefined) wakeBatch(record.chainId)
     return c.json(showIntent(await loadIntent(intents, id, app), watchLinks.urlOf(id, c)), 200)
@@ -104,8 +107,8 @@ export function cancelIntent({
 /** The payer's order to burn the nonce, checked; undefined if there is none and none is needed. */
 function checkCancel(
   signatures: Signatures,
-  { domain, config }: KnownChain,
-  { payment }: IntentRecord,
+  { domain, config }: KnownContract,
+  { payment, taking }: IntentRecord,
   { signature, deadline }: CancelBody,
   { isRequired, now }: { isRequired: boolean; now: number },
 ): { readonly signature: CompactSignature; readonly deadline: bigint } | undefined {
@@ -114,6 +117,10 @@ function checkCancel(
     const proposed = BigInt(now + config.promise.prepareSeconds)
     const { typedData } = signableCancel(domain, { ...payment, deadline: proposed })
     throw new RelayError('cancel_signature_required', 'The payee was promised this payment.', { fields: { typedData } })
+  }
+  if (taking.mode !== 'independent') {
+    const detail = `A payment of mode ${taking.mode} has no cancel on chain: send the request without signature and deadline.`
+    throw new RelayError('invalid_request', detail, { fields: { mode: taking.mode } })
   }
   const earliest = BigInt(now + config.promise.deadlineSecondsMin)
   if (deadline < earliest) {
@@ -137,7 +144,7 @@ function checkCancel(
  */
 function checkConsent(
   signatures: Signatures,
-  { domain }: KnownChain,
+  { domain }: KnownContract,
   { digest, payment }: IntentRecord,
   { consent }: CancelBody,
 ): void {

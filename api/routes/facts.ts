@@ -19,7 +19,13 @@ const factsSchema = z
       z.object({
         chainId: z.int().meta({ example: example.chainId }),
         name: z.string().meta({ example: 'hardhat' }),
-        vault: answer.address('Settlement contract, and verifyingContract of everything that is signed', example.vault),
+        vault: answer.address('Holds accounts, and verifyingContract of what is signed for them', example.vault),
+        pullSettler: answer
+          .address(
+            'Settles payments out of wallets, and verifyingContract of these; null where there is none',
+            example.payee,
+          )
+          .nullable(),
         relayerId: z.int().meta({ description: 'What a payer names when depositing', example: 1 }),
         tokens: z.array(
           z.object({
@@ -29,6 +35,8 @@ const factsSchema = z
             scale: z.string().meta({ description: 'Amounts are multiples of this many atomic units', example: '1' }),
             amountMin: answer.amount('Smallest payment'),
             amountMax: answer.amount('Largest payment'),
+            takesAuthorizations: z.boolean().meta({ description: 'EIP-3009, for mode pull', example: true }),
+            takesPermits: z.boolean().meta({ description: 'EIP-2612, for mode pull', example: true }),
           }),
         ),
       }),
@@ -50,10 +58,16 @@ export function showFacts({
 }: {
   ports: ApiPorts
 }): RouteHandler<typeof factsRoute, ApiEnv> {
-  const chains = config.chains.map(({ chainId, name, vault, relayerId, tokens }) => ({
-    ...{ chainId, name, vault, relayerId },
-    tokens: tokens.map(({ address, symbol, decimals, scale, amountMin, amountMax }) => ({
-      ...{ address, symbol, decimals },
+  const chains = config.chains.map(({ chainId, name, vault, pullSettler, relayerId, tokens }) => ({
+    ...{ chainId, name, vault, pullSettler: pullSettler ?? null, relayerId },
+    tokens: tokens.map(({ address, symbol, decimals, scale, amountMin, amountMax, authorization, permit }) => ({
+      ...{
+        address,
+        symbol,
+        decimals,
+        takesAuthorizations: authorization !== undefined,
+        takesPermits: permit !== undefined,
+      },
       ...{ scale: `${scale}`, amountMin: `${amountMin}`, amountMax: `${amountMax}` },
     })),
   }))

@@ -58,9 +58,8 @@ export function releaseHold({
   return async (c) => {
     const app = c.get('app')
     const { id } = c.req.valid('param')
-    const { chainId } = await loadIntent(intents, id, app)
-    const known = chains.find(chainId)
-    if (known === undefined) throw new RelayError('internal', `Chain ${chainId} is no longer configured.`)
+    const { chainId, vault } = await loadIntent(intents, id, app)
+    const known = chains.settling(chainId, vault)
     const { note } = c.req.valid('json')
     const now = nowSeconds(clock)
     checkDecided(await intents.release({ id, chain: known.config, operatorId: app.id, note, nowSeconds: now }), now)

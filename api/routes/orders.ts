@@ -75,7 +75,7 @@ export function createOrder({
     const known = chains.find(terms.chainId)
     if (known === undefined) throw errorOf(refuseChain(terms.chainId, chains))
     const now = nowSeconds(clock)
-    const screened = screenTerms(known, { ...terms, payer: undefined }, now)
+    const screened = screenTerms(known, { ...terms, payer: undefined, taking: { mode: 'independent' } }, now)
     if (screened.outcome === 'refused') throw errorOf(screened)
 
     const request = c.get('requestSha256')

@@ -3,7 +3,7 @@ import { RelayError } from '../../core/errors.ts'
 import { nowSeconds } from '../../core/ports/clock.ts'
 import type { OwnedPayee } from '../../core/ports/payees.ts'
 import { addressSchema } from '../../core/protocol/schema.ts'
-import { type KnownChain, type KnownChains, refuseChain } from '../chains.ts'
+import { type KnownChains, type KnownContract, refuseChain } from '../chains.ts'
 import type { ApiEnv } from '../environment.ts'
 import { errorOf } from '../middleware/problem.ts'
 import type { ApiPorts } from '../ports.ts'
@@ -201,7 +201,7 @@ export function disownPayee({
   }
 }
 
-function chainOf(chainId: number, chains: KnownChains): KnownChain {
+function chainOf(chainId: number, chains: KnownChains): KnownContract {
   const known = chains.find(chainId)
   if (known === undefined) throw errorOf(refuseChain(chainId, chains))
   return known

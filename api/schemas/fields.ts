@@ -4,10 +4,12 @@ import {
   chainIdSchema,
   hexSchema,
   intentSchema,
+  misfits,
   signatureSchema,
   textSchema,
   uintSchema,
 } from '../../core/protocol/schema.ts'
+import { means, modes } from '../../core/protocol/taking.ts'
 import { example } from './example.ts'
 
 /** Longer than any id of ours; what is shorter and no id is simply not found. */
@@ -55,16 +57,38 @@ export const chainIdTextSchema = z
 export const intentJsonSchema = intentSchema
   .extend({
     chainId: field.chainId,
-    contract: addressSchema.meta({ description: 'The vault of that chain', example: example.vault }),
+    contract: addressSchema.meta({
+      description: 'The vault of that chain; its pull settler for mode pull',
+      example: example.vault,
+    }),
+    mode: z.enum(modes).default('independent').meta({
+      description:
+        'Out of the payer’s account in the vault: independent, or chained, a run of payments behind one signature. Out of the payer’s wallet: pull',
+    }),
     payer: field.payer,
     payee: field.payee,
     token: field.token,
     amount: field.amount,
-    nonce: uintSchema.meta({ description: 'Intent nonce as `prepare` reserved it', example: example.nonce }),
+    nonce: uintSchema
+      .optional()
+      .meta({ description: 'Intent nonce as `prepare` reserved it; not for mode chained', example: example.nonce }),
+    sequence: uintSchema.optional().meta({ description: 'Mode chained: one above that of the payment before' }),
+    previous: hexSchema(16).optional().meta({ description: 'Mode chained: link of the payment before, 16 bytes' }),
+    means: z.enum(means).optional().meta({
+      description:
+        'Mode pull: by ERC-20 allowance of the pull settler, or by EIP-3009 authorization for just this payment',
+    }),
     deadline: field.deadline,
     orderRef: hexSchema(8).meta({ description: 'Zero without an order', example: example.orderRef }),
   })
-  .meta({ id: 'Intent', description: 'What the payer signs (EIP-712 `Payment`), with the domain it is signed for.' })
+  .superRefine((intent, context) => {
+    for (const { field: path, message } of misfits(intent)) context.addIssue({ code: 'custom', path: [path], message })
+  })
+  .meta({
+    id: 'Intent',
+    description:
+      'What the payer signs (EIP-712 `Payment`, `ChainedPayment` or `PullPayment`), with the contract it is signed for.',
+  })
 
 /** Fields as answers carry them. Money and uint256 are decimal strings, times ISO 8601 in UTC. */
 export const answer = {

@@ -2,14 +2,31 @@ import { z } from '@hono/zod-openapi'
 import type { Address } from 'viem'
 import { intentStates } from '../../core/intent.ts'
 import type { IntentRecord } from '../../core/ports/intents.ts'
+import { uintSchema } from '../../core/protocol/schema.ts'
+import { means, modes, type Taking } from '../../core/protocol/taking.ts'
 import type { Payment } from '../../core/protocol/typed-data.ts'
 import { acknowledgementSchema, showAcknowledgement } from './acknowledgement.ts'
 import { example } from './example.ts'
 import { answer, field, intentJsonSchema, isoOf } from './fields.ts'
 
+/** What a payer without allowance signs beside a pull by allowance. */
+const permitSchema = z
+  .strictObject({
+    value: field.amount.meta({ description: 'What the pull settler may take from then on, instead of the allowance' }),
+    nonce: uintSchema.meta({ description: 'The token’s own count of the payer’s permits', example: '0' }),
+    deadline: field.deadline,
+    signature: field.signature,
+  })
+  .meta({ id: 'Permit', description: 'EIP-2612, for the pull settler as spender; as `prepare` proposes it.' })
+
 /** One submission: what was signed, the signature, and the order it pays if the client knows it. */
 export const submissionSchema = z
-  .strictObject({ intent: intentJsonSchema, signature: field.signature, order: field.orderId.optional() })
+  .strictObject({
+    intent: intentJsonSchema,
+    signature: field.signature,
+    order: field.orderId.optional(),
+    permit: permitSchema.optional(),
+  })
   .meta({ id: 'Submission' })
 export type Submission = z.output<typeof submissionSchema>
 
@@ -38,12 +55,16 @@ export const receiptSchema = z
 export const signedJsonSchema = z
   .object({
     chainId: z.int().meta({ example: example.chainId }),
-    contract: answer.address('The vault', example.vault),
+    contract: answer.address('The vault, or the pull settler for mode pull', example.vault),
+    mode: z.enum(modes).meta({ description: 'How the money is taken', example: 'independent' }),
     payer: answer.address('Who pays', example.payer),
     payee: answer.address('Who is paid', example.payee),
     token: answer.address('ERC-20 contract', example.token),
     amount: answer.amount('Amount'),
-    nonce: z.string().meta({ description: 'Intent nonce', example: example.nonce }),
+    nonce: z.string().optional().meta({ description: 'Intent nonce; not of mode chained', example: example.nonce }),
+    sequence: z.string().optional().meta({ description: 'Mode chained', example: '7' }),
+    previous: z.string().optional().meta({ description: 'Mode chained: link of the payment before' }),
+    means: z.enum(means).optional().meta({ description: 'Mode pull', example: 'allowance' }),
     deadline: answer.seconds('Last second it can settle'),
     orderRef: z.string().meta({ description: 'Zero without an order', example: example.orderRef }),
   })
@@ -56,7 +77,7 @@ export const intentViewSchema = receiptSchema
     batch: z
       .object({ id: z.string().meta({ example: example.batchId }), index: z.int().meta({ example: 3 }) })
       .nullable()
-      .meta({ description: 'The settlement batch and the position among its payments' }),
+      .meta({ description: 'The settlement batch and the bit of its results; payments of a chained run share one' }),
     settled: z
       .object({ tx: answer.hash('Transaction'), block: z.string().meta({ example: '1289' }) })
       .nullable()
@@ -79,7 +100,7 @@ export function showIntent(record: IntentRecord, watchUrl: string): IntentView {
     guarantee: acknowledgement?.guarantee ?? null,
     acknowledgement: acknowledgement === undefined ? null : showAcknowledgement(acknowledgement),
     watchUrl,
-    intent: showPayment({ chainId: record.chainId, contract: record.vault, payment: record.payment }),
+    intent: showPayment({ ...record, contract: record.vault }),
     order: record.orderId ?? null,
     batch: batchId === undefined || batchIndex === undefined ? null : { id: batchId, index: batchIndex },
     settled: settledTx === undefined || settledBlock === undefined ? null : { tx: settledTx, block: `${settledBlock}` },
@@ -91,20 +112,24 @@ export function showPayment({
   chainId,
   contract,
   payment,
+  taking,
 }: {
   chainId: number
   contract: Address
   payment: Payment
-}): IntentJson {
+  taking: Taking
+}): z.output<typeof signedJsonSchema> {
   const { payer, payee, token, amount, nonce, deadline, orderRef } = payment
   return {
     chainId,
     contract,
+    mode: taking.mode,
     payer,
     payee,
     token,
     amount: `${amount}`,
-    nonce: `${nonce}`,
+    ...(taking.mode === 'chained' ? { sequence: `${nonce}`, previous: taking.previous } : { nonce: `${nonce}` }),
+    ...(taking.mode === 'pull' ? { means: taking.means } : {}),
     deadline: `${deadline}`,
     orderRef,
   }

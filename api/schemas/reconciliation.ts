@@ -12,12 +12,14 @@ const totalsSchema = z
     chain: z.object({
       deposits: answer.amount('Deposit events'),
       withdrawals: answer.amount('Withdrawal events'),
-      settled: answer.amount('Payments that the vault settled'),
+      settled: answer.amount('Payments that the contract settled'),
       settledCount: count('How many', 58),
-      credited: answer.amount('Of the settled, what the vault kept for payees; the rest was paid out'),
+      credited: answer.amount('Of the settled, what the contract kept for payees; the rest was paid out'),
       claimed: answer.amount('Credits that payees claimed'),
-      held: answer.amount('At the last block: deposits − withdrawals − payouts since the vault began'),
-      holdings: answer.amount('At the last block: balanceOf(vault) by the token’s own word'),
+      held: answer.amount(
+        'At the last block: deposits − withdrawals − payouts since the contract began; what was taken from wallets counts as deposits',
+      ),
+      holdings: answer.amount('At the last block: balanceOf(contract) by the token’s own word'),
     }),
     ledger: z.object({
       deposits: answer.amount('Deposit entries'),
@@ -40,7 +42,7 @@ export const breakViewSchema = z
   .object({
     id: z.string().meta({ description: 'Break id', example: example.breakId }),
     chainId: z.int().meta({ example: example.chainId }),
-    contract: answer.address('The vault', example.vault),
+    contract: answer.address('The vault, or the pull settler', example.vault),
     kind: z.enum(Object.keys(breakKinds) as [BreakKind, ...BreakKind[]]).meta({ example: 'surplus' }),
     identity: z.string().meta({ description: 'What should hold and did not', example: breakKinds.surplus }),
     subject: z.string().meta({ description: 'What it is about', example: 'vault' }),
@@ -71,7 +73,7 @@ export const breakViewSchema = z
 const summaryShape = {
   id: z.string().meta({ description: 'Reconciliation id', example: example.reconciliationId }),
   chainId: z.int().meta({ example: example.chainId }),
-  contract: answer.address('The vault', example.vault),
+  contract: answer.address('The vault, or the pull settler', example.vault),
   kind: z.enum(['range', 'day']).meta({ description: 'Blocks that became final together, or a whole UTC day' }),
   fromBlock: z.string().meta({ description: 'Exclusive', example: '1280' }),
   toBlock: z.string().meta({ description: 'Inclusive', example: '1289' }),
@@ -83,7 +85,7 @@ const summaryShape = {
   totals: z.array(totalsSchema),
   breakCount: count('Breaks that it opened', 0),
   knownCount: count('Differences that were open breaks already, or are accepted', 0),
-  openCount: count('Open breaks of the vault when it had ended', 0),
+  openCount: count('Open breaks of the contract when it had ended', 0),
   openSecondsMax: count('Age of the oldest of them', 0),
   startedAt: answer.time('When it began'),
   finishedAt: answer.time('When it was written'),

@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi'
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
+import { intentDigest, type Taking } from '../../core/protocol/taking.ts'
 import {
+  authorizationDigest,
   type Cancel,
   cancelConsentDigest,
   cancelDigest,
@@ -8,8 +10,10 @@ import {
   domainSeparator,
   type PayeeOwnership,
   type Payment,
+  type Permit,
   payeeOwnershipDigest,
-  paymentDigest,
+  permitDigest,
+  pullAuthorization,
   types,
 } from '../../core/protocol/typed-data.ts'
 import { example } from './example.ts'
@@ -44,19 +48,53 @@ export type TypedDataJson = z.output<typeof typedDataSchema>
 /** Something to sign, for people and wallets, and the digest that comes out of it. */
 export type Signable = { readonly typedData: TypedDataJson; readonly digest: Hex }
 
-export function signablePayment(domain: Domain, payment: Payment): Signable {
+/** @param tokenDomain of the token, which alone takes an authorization. @throws RangeError for one without it */
+export function signablePayment(
+  domain: Domain,
+  payment: Payment,
+  taking: Taking,
+  tokenDomain: TokenDomain | undefined,
+): Signable {
+  if (taking.mode === 'pull' && taking.means === 'authorization')
+    return signableAuthorization(domain, payment, tokenDomain)
   const { payer, payee, token, amount, nonce, deadline, orderRef } = payment
+  const terms = { payer, payee, token, amount: `${amount}` }
+  const rest = { deadline: `${deadline}`, orderRef }
+  const digest = intentDigest(domainSeparator(domain), payment, taking)
+  if (taking.mode === 'chained') {
+    const message = { ...terms, sequence: `${nonce}`, ...rest, previous: taking.previous }
+    return { typedData: typedData(domain, 'ChainedPayment', message), digest }
+  }
+  const type = taking.mode === 'pull' ? 'PullPayment' : 'Payment'
+  return { typedData: typedData(domain, type, { ...terms, nonce: `${nonce}`, ...rest }), digest }
+}
+
+/** @see EIP-2612 */
+export function signablePermit(tokenDomain: TokenDomain, permit: Permit): Signable {
+  const { owner, spender, value, nonce, deadline } = permit
+  const message = { owner, spender, value: `${value}`, nonce: `${nonce}`, deadline: `${deadline}` }
   return {
-    typedData: typedData(domain, 'Payment', {
-      payer,
-      payee,
-      token,
-      amount: `${amount}`,
-      nonce: `${nonce}`,
-      deadline: `${deadline}`,
-      orderRef,
-    }),
-    digest: paymentDigest(domainSeparator(domain), payment),
+    typedData: typedData(tokenDomain, 'Permit', message),
+    digest: permitDigest(domainSeparator(tokenDomain), permit),
+  }
+}
+
+/** The token's own EIP-712 domain. */
+export type TokenDomain = {
+  readonly name: string
+  readonly version: string
+  readonly chainId: number
+  readonly verifyingContract: Address
+}
+
+function signableAuthorization(domain: Domain, payment: Payment, tokenDomain: TokenDomain | undefined): Signable {
+  if (tokenDomain === undefined) throw new RangeError(`${payment.token} takes no authorizations`)
+  const authorization = pullAuthorization(domain, payment)
+  const { from, to, value, validAfter, validBefore, nonce } = authorization
+  const numbers = { value: `${value}`, validAfter: `${validAfter}`, validBefore: `${validBefore}` }
+  return {
+    typedData: typedData(tokenDomain, 'ReceiveWithAuthorization', { from, to, ...numbers, nonce }),
+    digest: authorizationDigest(domainSeparator(tokenDomain), authorization),
   }
 }
 
@@ -82,8 +120,8 @@ export function signableOwnership(domain: Domain, { payee, app, issuedAt }: Paye
 }
 
 function typedData(
-  domain: Domain,
-  primaryType: 'Payment' | 'Cancel' | 'CancelConsent' | 'PayeeOwnership',
+  domain: Domain | TokenDomain,
+  primaryType: keyof typeof types,
   message: Record<string, string>,
 ): TypedDataJson {
   return {

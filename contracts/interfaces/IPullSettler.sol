@@ -28,6 +28,18 @@ interface IPullSettler is IERC5267 {
         bytes8 orderRef;
     }
 
+    /// @notice All that can be known beforehand of a payment out of a wallet: what it may draw on, and which nonces are left.
+    struct PullAccount {
+        /// Of the token, in the payer's wallet.
+        uint256 balance;
+        /// Of it, what this contract may take. Payments by authorization need none.
+        uint256 allowance;
+        /// Bit k: nonce `topNonce - k` is used.
+        uint64 window;
+        /// The highest nonce used; 0 with an empty window: none yet.
+        uint32 topNonce;
+    }
+
     /// @notice One batch took effect as far as `results` says.
     /// @param anchor Audit word of the relayer's choice
     /// @param results Payments by allowance first, then by authorization; bit i is byte i / 8, value 1 << (i % 8), set if it
@@ -83,6 +95,8 @@ interface IPullSettler is IERC5267 {
     function vault() external view returns (address);
     /// @notice What waits here for a payee.
     function credit(address payee, address token) external view returns (uint256 amount);
+    /// @notice In the order of the payers.
+    function accountsOf(address token, address[] calldata payers) external view returns (PullAccount[] memory);
     /// @notice True if `nonce` is spent, or so far below the highest one that it counts as spent.
     function isNonceUsed(address payer, address token, uint256 nonce) external view returns (bool);
     /// @notice What a payer's signature covers, and the nonce of an authorization.

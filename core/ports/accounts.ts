@@ -1,15 +1,17 @@
 import type { Address, Hex } from 'viem'
 import type { AccountState } from '../account.ts'
 import type { BookedAccount } from '../admit.ts'
+import type { Mode } from '../protocol/taking.ts'
 
 export type VaultAccount = {
   readonly chainId: number
   readonly vault: Address
   readonly payer: Address
   readonly token: Address
+  readonly mode: Mode
 }
 
-/** What the books say of one (payer, token); `asOfBlock` is the final block it was read at. */
+/** What the books say of one account; `asOfBlock` is the final block it was read at. */
 export type AccountRecord = BookedAccount & { readonly asOfBlock: bigint }
 
 export type ChainViewRecord = {
@@ -31,6 +33,16 @@ export type Accounts = {
    * again). An account that is already stored is left as it is: only finalize changes it.
    */
   readonly introduce: (account: VaultAccount, state: AccountState, asOfBlock: bigint) => Promise<'stored' | 'stale'>
+  /**
+   * What a wallet holds and allows moves without an event of ours, so mode `pull` is read anew for each payment: raises or
+   * lowers balance and allowance of a stored account, and leaves its nonces to finality. `asOfBlock`: the final block it was
+   * read at or after; if finality has read the account at a later one since, that stands.
+   */
+  readonly refreshWallet: (
+    account: VaultAccount,
+    state: Pick<AccountState, 'balance' | 'allowance'>,
+    asOfBlock: bigint,
+  ) => Promise<void>
   /** Hands out an intent nonce until `expiresAt` (unix seconds), again the longest unsigned one if all are out; `full`: 64 payments are open. The account must be stored. */
   readonly reserveNonce: (
     account: VaultAccount,

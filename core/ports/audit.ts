@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { AuditedApp, BookedCancel, BookedPayment } from '../audit.ts'
+import type { ChainStart } from '../protocol/settlement.ts'
 
 /** The last record of a vault that is built; sequence 0 and a zero hash before the first. */
 export type AuditHead = { readonly sequence: bigint; readonly head: Hex }
@@ -34,6 +35,8 @@ export type Audit = {
   readonly next: (chainId: number, vault: Address) => Promise<OpenRecord | undefined>
   /** By digests that the chain shows. Gives every app among them its public tag, once and for ever. */
   readonly booked: (record: OpenRecord, digests: readonly Hex[]) => Promise<BookedFacts>
+  /** Where the chained accounts stood whose runs a final batch of ours settled: a node may not remember. */
+  readonly starts: (batchId: string) => Promise<ReadonlyMap<Address, ChainStart>>
   /**
    * Stores the bytes, moves the head and opens one copy per store, in one DB transaction under the head's lock. `moved`:
    * another process was first; nothing was written.

@@ -1,5 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { BatchState } from '../batch.ts'
+import type { Mode } from '../protocol/taking.ts'
 import type { Page, PageRequest } from './page.ts'
 
 export type BatchRecord = {
@@ -7,6 +8,7 @@ export type BatchRecord = {
   readonly chainId: number
   readonly vault: Address
   readonly token: Address
+  readonly mode: Mode
   readonly state: BatchState
   readonly anchor: Hex
   readonly paymentCount: number

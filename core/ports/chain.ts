@@ -2,6 +2,7 @@ import type { Address, Hex } from 'viem'
 import type { AccountState } from '../account.ts'
 import type { AuditedTx } from '../audit.ts'
 import type { Market } from '../lane.ts'
+import type { Mode } from '../protocol/taking.ts'
 import type { VaultFacts } from '../vault-facts.ts'
 
 export type Block = {
@@ -21,17 +22,22 @@ export class ChainUnavailableError extends Error {
   }
 }
 
+/** One account of a settlement contract. */
+export type AccountKey = { readonly payer: Address; readonly token: Address; readonly mode: Mode }
+
 type Placed = { readonly blockNumber: bigint; readonly blockHash: Hex; readonly txHash: Hex; readonly logIndex: number }
-/** Events of our own vault, emitted by our own vault. Anything else on chain is hearsay. */
+/** Events of our own settlement contract, emitted by it. Anything else on chain is hearsay. */
 export type VaultEvent = Placed &
   (
     | {
         readonly name: 'BatchSettled'
+        readonly mode: Mode
         readonly anchor: Hex
         readonly token: Address
         readonly relayerId: number
         readonly paymentCount: number
-        readonly cancelCount: number
+        /** Payments and cancels, or runs of a chained batch: a bit each in `results`. */
+        readonly bitCount: number
         readonly results: Hex
       }
     | {
@@ -44,12 +50,11 @@ export type VaultEvent = Placed &
         readonly nonce: bigint
         readonly orderRef: Hex
       }
-    | { readonly name: 'Deposited'; readonly payer: Address; readonly token: Address; readonly amount: bigint }
-    | { readonly name: 'Withdrawn'; readonly payer: Address; readonly token: Address; readonly amount: bigint }
+    | ({ readonly name: 'Deposited' | 'Withdrawn'; readonly amount: bigint } & AccountKey)
     | { readonly name: 'Credited'; readonly payee: Address; readonly token: Address; readonly amount: bigint }
     | { readonly name: 'Claimed'; readonly payee: Address; readonly token: Address; readonly amount: bigint }
     /** Changes an account's word or what may be drawn on it, but moves no money: withdraw requests, relayer bindings. */
-    | { readonly name: 'AccountChanged'; readonly payer: Address; readonly token: Address }
+    | ({ readonly name: 'AccountChanged' } & AccountKey)
   )
 
 export type MinedTx = Omit<AuditedTx, 'blockTime'> & { readonly input: Hex }
@@ -69,7 +74,7 @@ export type SendOutcome =
   | { readonly outcome: 'underpriced' }
   | { readonly outcome: 'refused'; readonly reason: string }
 
-/** One chain and its vault. Every read of state is pinned to a block hash. */
+/** One chain and one settlement contract on it. Every read of state is pinned to a block hash. */
 export type Chain = {
   readonly chainId: () => Promise<number>
   readonly head: () => Promise<Block>
@@ -79,13 +84,22 @@ export type Chain = {
   readonly finalized: () => Promise<Found<Block>>
   /** In log order. Throws if the block is not (or no longer) known. */
   readonly events: (block: Block) => Promise<readonly VaultEvent[]>
-  readonly accounts: (token: Address, payers: readonly Address[], atBlock: Hex) => Promise<readonly AccountState[]>
+  /** In the order of the payers. */
+  readonly accounts: (
+    of: Pick<AccountKey, 'mode' | 'token'>,
+    payers: readonly Address[],
+    atBlock: Hex,
+  ) => Promise<readonly AccountState[]>
+  /** The token's own counts of permits (EIP-2612), at the head, in the order of the owners: the nonces of their next ones. */
+  readonly permitNonces: (token: Address, owners: readonly Address[]) => Promise<readonly bigint[]>
   readonly isPaused: (atBlock: Hex) => Promise<boolean>
   /** How much of each token the vault holds, by the token's own word: `balanceOf(vault)`. In the order of the tokens. */
   readonly holdings: (tokens: readonly Address[], atBlock: Hex) => Promise<readonly bigint[]>
   /** What the vault on chain says of itself, to compare with the configuration at start. */
   readonly vaultFacts: (about: {
     readonly tokens: readonly Address[]
+    /** Of the tokens, those whose own EIP-712 domain is asked for. */
+    readonly authorizing: readonly Address[]
     readonly senders: readonly Address[]
     readonly relayerId: number
   }) => Promise<VaultFacts>

@@ -47,10 +47,10 @@ export type Confirmation = {
   /** Starts following a vault at a final block. Does nothing if it is followed already. */
   readonly start: (chainId: number, vault: Address, at: Block, isPaused: boolean) => Promise<void>
   /** The canonical block that we stored at this height. */
-  readonly storedBlock: (chainId: number, number: bigint) => Promise<Block | undefined>
+  readonly storedBlock: (chainId: number, vault: Address, number: bigint) => Promise<Block | undefined>
   readonly attemptsByTx: (txHashes: readonly Hex[]) => Promise<readonly SentAttempt[]>
   /** Signed or sent attempts of batches that are not included. */
-  readonly openAttempts: (chainId: number) => Promise<readonly SentAttempt[]>
+  readonly openAttempts: (chainId: number, vault: Address) => Promise<readonly SentAttempt[]>
   /** `moved`: another process walked first; nothing was written. */
   readonly apply: (
     chainId: number,

@@ -1,14 +1,16 @@
 import type { Address, Hex } from 'viem'
 import type { AccountState } from '../account.ts'
 import type { LedgerEntry } from '../ledger.ts'
+import type { Mode } from '../protocol/taking.ts'
 import type { ChainViewRecord } from './accounts.ts'
-import type { Block } from './chain.ts'
+import type { AccountKey, Block } from './chain.ts'
 import type { OutsideSettlement } from './confirmation.ts'
 
 /** A batch that becomes final, and who paid in it. */
 export type FinalBatch = {
   readonly id: string
   readonly token: Address
+  readonly mode: Mode
   readonly state: 'included' | 'reverted'
   readonly payers: readonly Address[]
   readonly payees: readonly { readonly payee: Address; readonly total: bigint }[]
@@ -26,7 +28,7 @@ export type MoneyEntry = LedgerEntry & {
   readonly batchId: string | undefined
 }
 
-export type RefreshedAccount = { readonly payer: Address; readonly token: Address; readonly state: AccountState }
+export type RefreshedAccount = AccountKey & { readonly state: AccountState }
 
 /** A final tx that settled payments of our relayer id: it gets one audit record. */
 export type SettlingTx = {
@@ -54,7 +56,7 @@ export type Finality = {
 
 export type Finalization = {
   readonly view: (chainId: number, vault: Address) => Promise<ChainViewRecord | undefined>
-  readonly storedBlocks: (chainId: number, above: bigint, upTo: bigint) => Promise<readonly Block[]>
+  readonly storedBlocks: (chainId: number, vault: Address, above: bigint, upTo: bigint) => Promise<readonly Block[]>
   /** Included or reverted batches in blocks up to `upTo` that are not final yet. */
   readonly batches: (chainId: number, vault: Address, upTo: bigint) => Promise<readonly FinalBatch[]>
   /** Which of these digests are no payment of ours: they too moved money, and the ledger must know. */

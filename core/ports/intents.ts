@@ -2,6 +2,7 @@ import type { Address, Hex } from 'viem'
 import type { ChainConfig } from '../config.ts'
 import type { IntentState } from '../intent.ts'
 import type { CompactSignature } from '../protocol/packed.ts'
+import type { Taking } from '../protocol/taking.ts'
 import type { Payment } from '../protocol/typed-data.ts'
 import type { SignedAcknowledgement } from './intake.ts'
 import type { Page, PageRequest } from './page.ts'
@@ -13,6 +14,7 @@ export type IntentRecord = {
   readonly chainId: number
   readonly vault: Address
   readonly payment: Payment
+  readonly taking: Taking
   readonly digest: Hex
   readonly orderId: string | undefined
   /** App of the order, if it pays one: that is the payee's app, and may see the payment too. */
@@ -23,7 +25,7 @@ export type IntentRecord = {
   readonly reason: string | undefined
   readonly acknowledgement: SignedAcknowledgement | undefined
   readonly batchId: string | undefined
-  /** Position among the batch's payments. */
+  /** Its bit in the batch's results; payments of a chained run share one. */
   readonly batchIndex: number | undefined
   readonly settledTx: Hex | undefined
   readonly settledBlock: bigint | undefined
@@ -55,6 +57,8 @@ export type CancelOutcome =
   /** It is collateralised (a hold may have been released meanwhile), and not all that takes was checked. */
   | { readonly outcome: 'promised' }
   | { readonly outcome: 'not_cancellable'; readonly state: IntentState }
+  /** A chained payment that another one follows: it would take that one down with it. */
+  | { readonly outcome: 'followed' }
 
 export type Intents = {
   readonly find: (id: string) => Promise<IntentRecord | undefined>

@@ -4,6 +4,7 @@ import type { AuditRecordFact, DeliveryFacts, Overdue } from '../obligations.ts'
 import type { IntentFacts, LedgerBalance, LedgerFacts, Settlement } from '../range-facts.ts'
 import type { DaySums, RangeOfDay } from '../reconcile-day.ts'
 import type { TokenTotals } from '../totals.ts'
+import type { AccountKey } from './chain.ts'
 
 export type VaultKey = { readonly chainId: number; readonly vault: Address }
 
@@ -92,16 +93,13 @@ export type Reconciliation = {
     digests: readonly Hex[],
   ) => Promise<Omit<IntentFacts, 'reservations'>>
   /** Of these payers' accounts, at one moment. */
-  readonly reservations: (
-    vault: VaultKey,
-    accounts: readonly { readonly payer: Address; readonly token: Address }[],
-  ) => Promise<IntentFacts['reservations']>
+  readonly reservations: (vault: VaultKey, accounts: readonly AccountKey[]) => Promise<IntentFacts['reservations']>
   /** A page of all accounts in the order of their payers, above one: whatever nothing on chain touches is seen here. */
   readonly accountsAfter: (
     vault: VaultKey,
     payer: Address | undefined,
     countMax: number,
-  ) => Promise<readonly { readonly payer: Address; readonly token: Address }[]>
+  ) => Promise<readonly AccountKey[]>
   /** Subjects of breaks of one kind that are open, or accepted and not lapsed; oldest first, up to `countMax`. */
   readonly standingSubjects: (vault: VaultKey, kind: BreakKind, countMax: number) => Promise<readonly string[]>
   /**

@@ -2,6 +2,7 @@ import canonicalize from 'canonicalize'
 import { concat, type Hex, keccak256, sha256, stringToBytes, stringToHex, toHex } from 'viem'
 import { z } from 'zod'
 import { merkleRoot } from './merkle.ts'
+import { means } from './taking.ts'
 
 /**
  * What ICE publishes for ever about one settling tx. Public and permanent, so it holds commitments instead of names: no
@@ -14,13 +15,10 @@ const anyHex = z.string().regex(/^0x([0-9a-f]{2})*$/)
 const [address, hash] = [hex(20), hex(32)]
 
 const entry = {
-  /** Position of its result bit: payments first, then cancels. */
+  /** Position of its result bit: payments first, then cancels. All payments of a chained run have the same. */
   index: uint,
-  /** EIP-712 digest of what the payer signed. */
-  digest: hash,
   payer: address,
   token: address,
-  nonce: uint,
   /** EIP-2098. */
   signature: hex(64).nullable(),
   /** Its bit in the vault's results: whether it took effect. */
@@ -28,8 +26,9 @@ const entry = {
   /** keccak256(salt ‖ AppID): constant per app. Null if no app of ours submitted it. */
   app: hash.nullable(),
 }
-const paymentEntry = z.strictObject({
-  kind: z.literal('payment'),
+/** EIP-712 digest of what the payer signed. */
+const signed = { digest: hash, nonce: uint }
+const payment = {
   ...entry,
   payee: address,
   amount: uint,
@@ -39,17 +38,36 @@ const paymentEntry = z.strictObject({
   orderHash: hash.nullable(),
   /** Of the app's settled payments in this vault: 1, 2, 3, … Null if it did not settle or has no app. */
   appSequence: uint.nullable(),
-})
+}
+const paymentEntry = z.discriminatedUnion('kind', [
+  /** Out of an independent account. */
+  z.strictObject({ kind: z.literal('payment'), ...payment, ...signed }),
+  /**
+   * Out of a chained account. Which sequence a refused run was signed for, the chain does not say: then these three are null.
+   */
+  z.strictObject({
+    kind: z.literal('chained'),
+    ...payment,
+    digest: hash.nullable(),
+    sequence: uint.nullable(),
+    /** Link of the payment before. */
+    previous: hex(16).nullable(),
+  }),
+  /** Out of the payer's wallet. By authorization the signature is over the token's ReceiveWithAuthorization, whose nonce is the digest. */
+  z.strictObject({ kind: z.literal('pull'), ...payment, ...signed, means: z.enum(means) }),
+])
 /** Not which payment it ended: that never reached the chain, and its terms could be guessed from its digest. */
 const cancelEntry = z.strictObject({
   kind: z.literal('cancel'),
   ...entry,
+  ...signed,
   deadline: uint,
 })
 
 export const auditRecordSchema = z.strictObject({
   schema: z.literal('ice.audit-record/1'),
   chainId: uint,
+  /** The contract that settled: the vault, or the pull settler. */
   vault: address,
   relayerId: uint,
   /** 1, 2, 3, … per vault. */
@@ -69,7 +87,7 @@ export const auditRecordSchema = z.strictObject({
       anchor: hash,
       /** What the anchor commits to: keccak256(head ‖ batch id in UTF-8) is the anchor. `head`: record `sequence`. */
       opening: z.strictObject({ sequence: uint, head: hash }).nullable(),
-      /** keccak256 of the argument of `settle(bytes)`. */
+      /** keccak256 of the argument of `settle(bytes)`, `settleChained(bytes)` or `settlePull(bytes)`. */
       payloadHash: hash,
       /** The bitmap of the event. */
       results: anyHex,
@@ -112,7 +130,7 @@ export function auditLeaf(entry: PaymentEntry | CancelEntry): Hex {
   return keccak256(concat([leafPrefix, toHex(canonicalBytes(entry))]))
 }
 
-/** Leaves in the order of the result bits, and their root. @throws RangeError without entries: such a tx has no record. */
+/** Leaves in the order of the entries, and their root. @throws RangeError without entries: such a tx has no record. */
 export function auditTree(entries: readonly (PaymentEntry | CancelEntry)[]): AuditRecord['merkle'] {
   const leaves = entries.map(auditLeaf)
   return { root: merkleRoot(leaves), leaves }

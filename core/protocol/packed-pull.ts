@@ -22,6 +22,7 @@ import type { PullPayment } from './typed-data.ts'
  * The result bitmap counts payments by allowance first, then by authorization.
  */
 const packedPullVersion = 4
+export const pullHeaderBytes = 67
 const payouts = ['netted', 'direct'] as const
 
 export type SignedPull = PullPayment & { readonly signature: CompactSignature }

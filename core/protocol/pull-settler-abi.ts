@@ -24,6 +24,7 @@ export const pullSettlerAbi = [
   { inputs: [], name: 'DEADLINE_AHEAD_MAX', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'DOMAIN_SEPARATOR', outputs: [{ name: '', type: 'bytes32' }], stateMutability: 'view', type: 'function' },
   { inputs: [], name: 'PULL_GAS', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },
+  { inputs: [{ name: 'token', type: 'address' }, { name: 'payers', type: 'address[]' }], name: 'accountsOf', outputs: [{ components: [{ name: 'balance', type: 'uint256' }, { name: 'allowance', type: 'uint256' }, { name: 'window', type: 'uint64' }, { name: 'topNonce', type: 'uint32' }], name: 'accounts', type: 'tuple[]' }], stateMutability: 'view', type: 'function' },
   { inputs: [{ name: 'payee', type: 'address' }, { name: 'token', type: 'address' }], name: 'claim', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: 'token', type: 'address' }, { name: 'to', type: 'address' }], name: 'claimTo', outputs: [], stateMutability: 'nonpayable', type: 'function' },
   { inputs: [{ name: 'payee', type: 'address' }, { name: 'token', type: 'address' }], name: 'credit', outputs: [{ name: '', type: 'uint256' }], stateMutability: 'view', type: 'function' },

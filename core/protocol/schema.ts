@@ -1,5 +1,7 @@
 import { type Address, checksumAddress, type Hex } from 'viem'
 import { z } from 'zod'
+import { type Mode, means, modes, type Taking } from './taking.ts'
+import type { Payment } from './typed-data.ts'
 
 /** 20 bytes in hex. All lower or all upper case carries no checksum; mixed case must be EIP-55. Comes out as EIP-55. */
 export const addressSchema = z
@@ -49,15 +51,55 @@ export const signatureSchema = z
 
 export const chainIdSchema = z.int().positive()
 
-/** What a payer signed, with the domain it was signed for. */
+/** What a payer signed, with the contract it was signed for. Which of the optional fields are there, `missingOf` tells by the mode. */
 export const intentSchema = z.strictObject({
   chainId: chainIdSchema,
   contract: addressSchema,
+  mode: z.enum(modes).default('independent'),
   payer: addressSchema,
   payee: addressSchema,
   token: addressSchema,
   amount: uintSchema,
-  nonce: uintSchema,
+  nonce: uintSchema.optional(),
+  sequence: uintSchema.optional(),
+  previous: hexSchema(16).optional(),
+  means: z.enum(means).optional(),
   deadline: uintSchema,
   orderRef: hexSchema(8),
 })
+export type SignedIntent = z.output<typeof intentSchema>
+
+const fieldsOf = {
+  independent: ['nonce'],
+  chained: ['sequence', 'previous'],
+  pull: ['nonce', 'means'],
+} as const satisfies Record<Mode, readonly (keyof SignedIntent)[]>
+const fieldsOfSome = ['nonce', 'sequence', 'previous', 'means'] as const
+
+/** Fields that an intent of this mode lacks, and those that it must not have. */
+export function misfits(intent: Pick<SignedIntent, 'mode' | (typeof fieldsOfSome)[number]>): readonly {
+  readonly field: (typeof fieldsOfSome)[number]
+  readonly message: string
+}[] {
+  const wanted: readonly string[] = fieldsOf[intent.mode]
+  return fieldsOfSome.flatMap((field) => {
+    const isWanted = wanted.includes(field)
+    if (isWanted === (intent[field] !== undefined)) return []
+    const message = isWanted ? `required for mode ${intent.mode}` : `not for mode ${intent.mode}`
+    return [{ field, message }]
+  })
+}
+
+/** The payment of an intent without misfits, and how its money is taken. @throws RangeError for any other */
+export function signedTerms(intent: SignedIntent): { readonly payment: Payment; readonly taking: Taking } {
+  const { mode, payer, payee, token, amount, deadline, orderRef, previous, means: by } = intent
+  const terms = { payer, payee, token, amount, deadline, orderRef }
+  const nonce = mode === 'chained' ? intent.sequence : intent.nonce
+  if (nonce !== undefined && misfits(intent).length === 0) {
+    const payment = { ...terms, nonce }
+    if (mode === 'independent') return { payment, taking: { mode } }
+    if (mode === 'chained' && previous !== undefined) return { payment, taking: { mode, previous } }
+    if (mode === 'pull' && by !== undefined) return { payment, taking: { mode, means: by } }
+  }
+  throw new RangeError(`an intent of mode ${mode} that was not checked`)
+}

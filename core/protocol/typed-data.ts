@@ -69,6 +69,14 @@ export const types = {
     { name: 'validBefore', type: 'uint256' },
     { name: 'nonce', type: 'bytes32' },
   ],
+  /** Signed by the payer in the domain of the token: lets `spender` take `value`. `nonce`: the token's own. @see EIP-2612 */
+  Permit: [
+    { name: 'owner', type: 'address' },
+    { name: 'spender', type: 'address' },
+    { name: 'value', type: 'uint256' },
+    { name: 'nonce', type: 'uint256' },
+    { name: 'deadline', type: 'uint256' },
+  ],
   /** Signed by the payer: burns one intent nonce on chain. Only the bound relayer may send it. */
   Cancel: [
     { name: 'payer', type: 'address' },
@@ -131,7 +139,7 @@ export type Payment = {
 export type ChainedPayment = Omit<Payment, 'nonce'> & { readonly sequence: bigint; readonly previous: Hex }
 export type PullPayment = Payment
 export type DepositAuthorization = Pick<Payment, 'payer' | 'token'> & {
-  readonly mode: keyof typeof modes
+  readonly mode: keyof typeof depositModes
   readonly relayerId: number
   readonly salt: Hex
 }
@@ -143,6 +151,13 @@ export type ReceiveWithAuthorization = {
   readonly validBefore: bigint
   readonly nonce: Hex
 }
+export type Permit = {
+  readonly owner: Address
+  readonly spender: Address
+  readonly value: bigint
+  readonly nonce: bigint
+  readonly deadline: bigint
+}
 export type Cancel = Pick<Payment, 'payer' | 'token' | 'nonce' | 'deadline'>
 export type PayeeOwnership = { readonly payee: Address; readonly app: string; readonly issuedAt: bigint }
 export type AcknowledgementKey = {
@@ -153,7 +168,7 @@ export type AcknowledgementKey = {
 }
 
 /** Which account of a payer and token a deposit is for. */
-export const modes = { independent: 0, chained: 1 } as const
+export const depositModes = { independent: 0, chained: 1 } as const
 
 /** 0: may still fail and be corrected. 1: backed by finalized money in the vault; enforceable on chain after `settleBy`. */
 export const guarantees = { optimistic: 0, collateralised: 1 } as const
@@ -181,6 +196,7 @@ const typeHashes = {
   PullPayment: typeHash('PullPayment'),
   DepositAuthorization: typeHash('DepositAuthorization'),
   ReceiveWithAuthorization: typeHash('ReceiveWithAuthorization'),
+  Permit: typeHash('Permit'),
   Cancel: typeHash('Cancel'),
   CancelConsent: typeHash('CancelConsent'),
   PayeeOwnership: typeHash('PayeeOwnership'),
@@ -189,7 +205,8 @@ const typeHashes = {
   AcknowledgementKey: typeHash('AcknowledgementKey'),
 }
 
-export function domainSeparator(domain: Domain): Hex {
+/** Of a settlement contract's domain, or a token's own. */
+export function domainSeparator(domain: Omit<Domain, 'name' | 'version'> & Record<'name' | 'version', string>): Hex {
   return hashDomain({
     domain: { ...domain, chainId: BigInt(domain.chainId) },
     types: {
@@ -240,7 +257,7 @@ export function depositNonce(d: DepositAuthorization): Hex {
       typeHashes.DepositAuthorization,
       d.payer,
       d.token,
-      modes[d.mode],
+      depositModes[d.mode],
       d.relayerId,
       d.salt,
     ]),
@@ -277,6 +294,13 @@ export function authorizationDigest(separator: Hex, a: ReceiveWithAuthorization)
       ]),
     ),
   )
+}
+
+const permitParameters = parseAbiParameters('bytes32, address, address, uint256, uint256, uint256')
+/** `separator`: of the token's own domain. */
+export function permitDigest(separator: Hex, p: Permit): Hex {
+  const words = [typeHashes.Permit, p.owner, p.spender, p.value, p.nonce, p.deadline] as const
+  return digest(separator, keccak256(encodeAbiParameters(permitParameters, words)))
 }
 
 const chainedParameters = parseAbiParameters(

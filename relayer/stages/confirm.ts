@@ -22,7 +22,7 @@ export const confirm: Stage = async (context) => {
     )
   }
 
-  const fork = await confirmation.storedBlock(config.chainId, ancestor)
+  const fork = await confirmation.storedBlock(config.chainId, config.vault, ancestor)
   if (fork === undefined) return [{ stage: 'confirm' }]
   const blocks = await walk(context, fork, head)
   const found = await match(context, blocks)
@@ -32,7 +32,8 @@ export const confirm: Stage = async (context) => {
     blocks,
     head: tip,
     ...found,
-    isPaused: await chain.isPaused(tip.hash),
+    // Behind the head it may be older than the contract, and what is not known allows no firm promise.
+    isPaused: tip.number < head.number || (await chain.isPaused(tip.hash)),
   })
   if (outcome === 'moved') return [{ stage: 'confirm' }]
   for (const { batchId, block, txHash, gasUsed } of found.included) {
@@ -42,6 +43,8 @@ export const confirm: Stage = async (context) => {
     log.error({ batch: batchId, block: block.number, txHash }, 'reverted on chain')
 
   const next: Next[] = [{ stage: 'finalize' }]
+  // What follows a chained payment could not be batched before it was there.
+  if (found.included.length > 0) next.push({ stage: 'batch' })
   if (tip.number < head.number) next.push({ stage: 'confirm' })
   if (ancestor < view.headNumber) next.push({ stage: 'submit' })
   return next
@@ -69,7 +72,7 @@ async function commonAncestor(
 ): Promise<bigint | 'lagging'> {
   let number = head.number < view.headNumber ? head.number : view.headNumber
   for (let depth = 0; depth <= config.reorgDepthMax; depth++, number--) {
-    const stored = await confirmation.storedBlock(config.chainId, number)
+    const stored = await confirmation.storedBlock(config.chainId, config.vault, number)
     if (stored === undefined) break
     const theirs =
       number === head.number ? ({ outcome: 'found', value: head } as const) : await chain.blockByNumber(number)
@@ -150,7 +153,7 @@ async function findReverted(
     return count
   }
   const reverted: RevertedBatch[] = []
-  for (const attempt of await confirmation.openAttempts(config.chainId)) {
+  for (const attempt of await confirmation.openAttempts(config.chainId, config.vault)) {
     if (includedBatches.has(attempt.batchId) || (await countOf(attempt.signer)) <= attempt.accountNonce) continue
     const receipt = await chain.receipt(attempt.txHash)
     if (receipt.outcome === 'absent') continue
@@ -158,7 +161,8 @@ async function findReverted(
     // It settled, but its event was not among those of its block: the node has not told all. Walk again, do not go on.
     if (isSuccess) throw new ChainUnavailableError(`the event of ${attempt.txHash}, which succeeded in ${blockNumber}`)
     const block =
-      blocks.find(({ hash }) => hash === blockHash) ?? (await confirmation.storedBlock(config.chainId, blockNumber))
+      blocks.find(({ hash }) => hash === blockHash) ??
+      (await confirmation.storedBlock(config.chainId, config.vault, blockNumber))
     if (block?.hash === blockHash) reverted.push({ ...attempt, block, gasUsed })
   }
   return reverted

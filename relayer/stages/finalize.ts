@@ -1,14 +1,15 @@
 import type { Address, Hex } from 'viem'
 import { findToken } from '../../core/config.ts'
 import { finalizedNumber } from '../../core/finality.ts'
-import { deposit, type LedgerEntry, payout, posted, withdrawal } from '../../core/ledger.ts'
+import { deposit, type LedgerEntry, payout, settled, withdrawal } from '../../core/ledger.ts'
 import type { ChainViewRecord } from '../../core/ports/accounts.ts'
-import { type Block, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
+import { type AccountKey, type Block, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
 import type { IncludedBatch } from '../../core/ports/confirmation.ts'
 import type { FinalBatch, MoneyEntry, RefreshedAccount } from '../../core/ports/finalization.ts'
-import { type OutsidePayment, readOutside, type Touched } from '../outside.ts'
+import { type OutsidePayment, readOutside } from '../outside.ts'
 import { settlingTxs } from '../settling.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
+import { groupsOf, touchedBy } from '../touched.ts'
 
 /** Blocks per step: their events are asked for at the same time. */
 const blockCountMax = 50n
@@ -33,7 +34,7 @@ export const finalize: Stage = async (context) => {
   }
   const upTo = target < view.finalizedNumber + blockCountMax ? target : view.finalizedNumber + blockCountMax
 
-  const blocks = await finalization.storedBlocks(config.chainId, view.finalizedNumber, upTo)
+  const blocks = await finalization.storedBlocks(config.chainId, config.vault, view.finalizedNumber, upTo)
   const block = blocks.at(-1)
   if (block === undefined || block.number !== upTo) return [{ stage: 'confirm' }]
   const theirs = await chain.blockByNumber(block.number)
@@ -51,7 +52,7 @@ export const finalize: Stage = async (context) => {
     new Set(batches.map(({ txHash }) => txHash)),
   )
   const unknown = await finalization.unknown(outside.map(({ digest }) => digest))
-  const accounts = await readAccounts(context, block, [...touched(events, batches), ...outsiders])
+  const accounts = await readAccounts(context, block, [...touchedBy(events), ...payersIn(batches), ...outsiders])
   const outcome = await finalization.apply(config.chainId, config.vault, view, {
     block,
     batches,
@@ -59,7 +60,9 @@ export const finalize: Stage = async (context) => {
     settling: await settlingTxs(context, events, batches, outside),
     entries: [
       ...moved(events),
-      ...outside.filter(({ digest }) => unknown.has(digest)).map((payment) => entryFor(posted(payment), payment)),
+      ...outside
+        .filter(({ digest }) => unknown.has(digest))
+        .flatMap((payment) => settled(payment).map((entry) => entryFor(entry, payment))),
       ...paidOut(batches, outside, events),
     ],
     accounts,
@@ -110,7 +113,7 @@ async function includeLate(
   view: ChainViewRecord,
   included: readonly IncludedBatch[],
 ): Promise<readonly Next[]> {
-  const head = await confirmation.storedBlock(config.chainId, view.headNumber)
+  const head = await confirmation.storedBlock(config.chainId, config.vault, view.headNumber)
   if (head === undefined) return [{ stage: 'confirm' }]
   for (const { batchId, txHash } of included)
     log.error({ batch: batchId, txHash }, 'confirm overlooked this batch: included now')
@@ -124,30 +127,24 @@ async function includeLate(
   return [{ stage: 'finalize' }]
 }
 
-function touched(events: readonly VaultEvent[], batches: readonly FinalBatch[]): readonly Touched[] {
-  return [
-    ...events.flatMap((event) => ('payer' in event ? [{ payer: event.payer, token: event.token }] : [])),
-    ...batches.flatMap(({ payers, token }) => payers.map((payer) => ({ payer, token }))),
-  ]
+function payersIn(batches: readonly FinalBatch[]): readonly AccountKey[] {
+  return batches.flatMap(({ payers, token, mode }) => payers.map((payer) => ({ payer, token, mode })))
 }
 
 async function readAccounts(
   { chain }: StageContext,
   block: Block,
-  all: readonly Touched[],
+  all: readonly AccountKey[],
 ): Promise<readonly RefreshedAccount[]> {
-  const byToken = new Map<Address, Set<Address>>()
-  for (const { payer, token } of all) byToken.set(token, (byToken.get(token) ?? new Set()).add(payer))
   const refreshed: RefreshedAccount[] = []
-  for (const [token, set] of byToken) {
-    const payers = [...set]
+  for (const { of, payers } of groupsOf(all)) {
     for (let from = 0; from < payers.length; from += accountsPerReadMax) {
       const some = payers.slice(from, from + accountsPerReadMax)
-      const states = await chain.accounts(token, some, block.hash)
+      const states = await chain.accounts(of, some, block.hash)
       refreshed.push(
         ...some.flatMap((payer, index) => {
           const state = states[index]
-          return state === undefined ? [] : [{ payer, token, state }]
+          return state === undefined ? [] : [{ ...of, payer, state }]
         }),
       )
     }

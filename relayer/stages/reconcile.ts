@@ -1,4 +1,5 @@
 import { listedDifferences } from '../../core/break.ts'
+import { payerAccount } from '../../core/ledger.ts'
 import { compareDeliveries } from '../../core/obligations.ts'
 import type { VaultEvent } from '../../core/ports/chain.ts'
 import type { BlockRange, Cursor, FinalBlock, NewReconciliation, Stored } from '../../core/ports/reconciliation.ts'
@@ -75,7 +76,7 @@ async function compareRange(
 ): Promise<Omit<NewReconciliation, 'startedAtMillis'>> {
   const { config, reconciliation } = context
   const chain = await chainFacts(context, events, range.to.hash)
-  const payers = chain.accounts.map(({ payer, token }) => ({ token, account: `payer:${payer}` }))
+  const payers = chain.accounts.map(({ payer, token, mode }) => ({ token, account: payerAccount(payer, mode) }))
   const holders = config.tokens.map(({ address }) => ({ token: address, account: 'vault' }))
   const ledger = await reconciliation.ledger(config, range, [...payers, ...holders])
   const intents = await reconciliation.intents(

@@ -1,12 +1,9 @@
 import type { Hex } from 'viem'
 import { type AuditedTx, auditRecordOf, type Settled } from '../../core/audit.ts'
-import { findToken } from '../../core/config.ts'
 import type { OpenRecord } from '../../core/ports/audit.ts'
 import { type Block, ChainUnavailableError, type MinedTx, type VaultEvent } from '../../core/ports/chain.ts'
 import { auditBytes, auditHash, auditRecordSchema } from '../../core/protocol/audit-record.ts'
-import { decodeBatch } from '../../core/protocol/packed.ts'
-import { settlePayloadOf } from '../../core/protocol/settle-calldata.ts'
-import { domainOf, domainSeparator, paymentDigest } from '../../core/protocol/typed-data.ts'
+import { type BatchEvent, minedBatch, settledBatchOf } from '../mined-batch.ts'
 import { isEmpty, ourOverdue } from '../settling.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
@@ -65,19 +62,21 @@ async function eventsOf({ chain }: StageContext, { hash }: MinedTx, block: Block
 async function settledIn(
   context: StageContext,
   open: OpenRecord,
-  { hash, input }: MinedTx,
+  { hash }: MinedTx,
   events: readonly VaultEvent[],
 ): Promise<Settled> {
   const { config } = context
   const batch = events.find(
-    (event) => event.name === 'BatchSettled' && event.relayerId === config.relayerId && !isEmpty(event),
+    (event): event is BatchEvent =>
+      event.name === 'BatchSettled' && event.relayerId === config.relayerId && !isEmpty(event),
   )
-  if (batch?.name === 'BatchSettled') {
-    const payload = settlePayloadOf(input)
-    const scale = findToken(config, batch.token)?.scale
-    if (payload === undefined || scale === undefined) throw new Error(`tx ${hash} is no batch of a listed token`)
+  if (batch !== undefined) {
+    const isOwn = batch.mode === 'chained' && open.batchId !== undefined
+    const starts = isOwn ? await context.audit.starts(open.batchId) : undefined
+    const mined = await minedBatch(context, batch, starts)
+    if (mined === undefined) throw new Error(`tx ${hash} is no call of the contract with a batch of a listed token`)
     const { batchId, opening } = open
-    return { kind: 'batch', batchId, opening, scale, payload, results: batch.results }
+    return { kind: 'batch', batchId, opening, ...mined }
   }
   const ours = await ourOverdue(context, events)
   return {
@@ -86,8 +85,7 @@ async function settledIn(
   }
 }
 
-function digestsOf({ config }: StageContext, settled: Settled): readonly Hex[] {
+function digestsOf(context: StageContext, settled: Settled): readonly Hex[] {
   if (settled.kind === 'overdue') return settled.payments.map(({ digest }) => digest)
-  const separator = domainSeparator(domainOf(config))
-  return decodeBatch(settled.payload, settled.scale).payments.map((payment) => paymentDigest(separator, payment))
+  return settledBatchOf(context, settled).payments.flatMap(({ digest }) => digest ?? [])
 }

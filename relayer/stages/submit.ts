@@ -1,3 +1,4 @@
+import type { Address } from 'viem'
 import {
   decideAttempt,
   type Fees,
@@ -141,18 +142,21 @@ async function loseNonces(
 ): Promise<readonly OpenAttempt[]> {
   const [first] = open
   if (first === undefined || (await chain.accountNonce(lease.signer)) <= first.accountNonce) return open
-  const view = await confirmation.view(config.chainId, config.vault)
-  if (view === undefined) return open
-  const finalCount = await chain.accountNonce(lease.signer, view.finalizedHash)
-  for (const { batchId, accountNonce } of open) {
-    if (accountNonce >= finalCount) break
+  // A lane carries batches of several contracts, and each contract's blocks are read by themselves.
+  const finalCounts = new Map<Address, number>()
+  for (const vault of new Set(open.map((attempt) => attempt.vault))) {
+    const view = await confirmation.view(config.chainId, vault)
+    finalCounts.set(vault, view === undefined ? 0 : await chain.accountNonce(lease.signer, view.finalizedHash))
+  }
+  const isLost = ({ vault, accountNonce }: OpenAttempt): boolean => accountNonce < (finalCounts.get(vault) ?? 0)
+  for (const { batchId, accountNonce } of open.filter(isLost)) {
     log.error(
       { batch: batchId, accountNonce, signer: signer.address },
       'a foreign tx used this account nonce: the batch gets another',
     )
     await lanes.loseNonce(lease, accountNonce)
   }
-  return open.filter(({ accountNonce }) => accountNonce >= finalCount)
+  return open.filter((attempt) => !isLost(attempt))
 }
 
 /**

@@ -19,15 +19,21 @@ import { localAccounts } from './accounts.ts'
 export type Deployment = {
   readonly chainId: number
   readonly vault: Address
+  /** Undefined in a kept chain that is older than it. */
+  readonly pullSettler: Address | undefined
   readonly relayerId: number
   readonly startBlock: number
   readonly tokens: readonly LocalToken[]
 }
+type TokenDomain = { readonly name: string; readonly version: string }
 export type LocalToken = {
   readonly address: Address
   readonly symbol: string
   readonly decimals: number /** Decimal string. */
   readonly scale: string
+  /** Its EIP-712 domain, in which it takes authorizations and permits. Undefined as above. */
+  readonly authorization: TokenDomain | undefined
+  readonly permit: TokenDomain | undefined
 }
 
 const relayerId = 1
@@ -38,7 +44,7 @@ const tokens = [
   { name: 'Demo Long Dollar', symbol: 'DLUSD', decimals: 18, scale: 10n ** 12n },
 ] as const
 
-/** Deploys the vault and two demo tokens, lists them, and registers the relayer's lanes and acknowledgement authority. */
+/** Deploys the vault, its pull settler and two demo tokens, lists them, and registers the relayer's lanes and acknowledgement authority. */
 export async function deploy({ rpcUrl, chainId }: { rpcUrl: string; chainId: number }): Promise<Deployment> {
   const wallet = localWallet({ rpcUrl, account: localAccounts.owner })
   const startBlock = Number(await wallet.reader.getBlockNumber())
@@ -51,6 +57,7 @@ export async function deploy({ rpcUrl, chainId }: { rpcUrl: string; chainId: num
   )
   const vault = await vaultDeployed
   const addresses = await Promise.all(tokensDeployed)
+  const settlerDeployed = wallet.deploy(await readArtifact('PullSettler.sol/PullSettler'), [vault])
 
   const call = (functionName: 'listToken' | 'addRelayer' | 'setAcknowledger', args: readonly unknown[]) =>
     wallet.call({ address: vault, abi: vaultAbi, functionName, args })
@@ -62,13 +69,16 @@ export async function deploy({ rpcUrl, chainId }: { rpcUrl: string; chainId: num
   return {
     chainId,
     vault,
+    pullSettler: await settlerDeployed,
     relayerId,
     startBlock,
-    tokens: tokens.map(({ symbol, decimals, scale }, index) => ({
+    tokens: tokens.map(({ name, symbol, decimals, scale }, index) => ({
       address: addresses[index] ?? vault,
       symbol,
       decimals,
       scale: `${scale}`,
+      authorization: { name, version: '1' },
+      permit: { name, version: '1' },
     })),
   }
 }

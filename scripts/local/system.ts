@@ -259,7 +259,7 @@ async function registerApps(url: string, credentials: System['apps']): Promise<v
 
 /** The same file that production writes by hand. @see core/config.ts */
 async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deployment: Deployment): Promise<string> {
-  const { chainId, vault, startBlock, tokens } = deployment
+  const { chainId, vault, pullSettler, startBlock, tokens } = deployment
   const config = {
     chains: [
       {
@@ -267,11 +267,12 @@ async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deplo
         name: chain,
         rpcUrls: [rpcUrl],
         vault,
+        pullSettler,
         relayerId: deployment.relayerId,
         startBlock,
         blockSeconds,
         finality: settings[chain],
-        tokens: tokens.map(({ address, symbol, decimals, scale }) => {
+        tokens: tokens.map(({ address, symbol, decimals, scale, authorization, permit }) => {
           const whole = (units: bigint): string => `${units * 10n ** BigInt(decimals)}`
           return {
             address,
@@ -281,6 +282,8 @@ async function writeConfig(home: Home, rpcUrl: string, { chain }: Options, deplo
             amountMin: scale,
             amountMax: whole(100_000n),
             holdAbove: whole(10_000n),
+            authorization,
+            permit,
           }
         }),
         batch: { ageMillisMax: 1_500 },

@@ -21,7 +21,7 @@ const waitMillisMax = 60_000
 
 /** The record of each batch, as anybody may read it from the two stores, against what ICE hands out. @throws Error if one byte differs. */
 export async function archive(scene: Scene, batches: readonly BatchView[], lines: StepLines): Promise<void> {
-  for (const { id } of batches) {
+  for (const [index, { id, mode }] of batches.entries()) {
     const { sequence, sha256, cid, arweaveId, recordId } = await archived(scene, id, lines)
     const { ipfs, arweave } = scene.system.archives
     const ours = await scene.wallet.bytes(`/v1/audit/records/${recordId}`)
@@ -34,11 +34,17 @@ export async function archive(scene: Scene, batches: readonly BatchView[], lines
     }
     const found = `0x${createHash('sha256').update(ours).digest('hex')}`
     if (found !== sha256) throw new Error(`audit record ${sequence} hashes to ${found}, ICE says ${sha256}`)
-    lines.tell(`audit record ${sequence} of batch ${id}, ${ours.length.toLocaleString('en')} bytes`)
+    const size = `${ours.length.toLocaleString('en')} bytes`
+    const verdict = `read back from ${copies.map(({ name }) => name).join(' and ')}, byte-equal`
+    if (index > 0) {
+      lines.tell(`audit record ${sequence} of the ${mode} batch ${id}, ${size}, ${verdict}`)
+      continue
+    }
+    lines.tell(`audit record ${sequence} of batch ${id}, ${size}`)
     lines.tell(`sha256 ${sha256}`)
     lines.tell(`IPFS ${cid}`)
     lines.tell(`Arweave ${arweaveId}`)
-    lines.tell(`read back from ${copies.map(({ name }) => name).join(' and ')}, byte-equal`)
+    lines.tell(verdict)
   }
 }
 

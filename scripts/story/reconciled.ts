@@ -17,6 +17,7 @@ type Totals = {
 }
 type Reconciliation = {
   readonly id: string
+  readonly contract: string
   readonly fromBlock: string
   readonly toBlock: string
   readonly totals: readonly Totals[]
@@ -35,9 +36,9 @@ export async function checkReconciled(
   const operator = createClient(system.api, system.apps.operator)
   const covering = new Map<string, Reconciliation>()
   const startedMillis = performance.now()
-  for (const { id, blockNumber } of batches) {
+  for (const { id, contract, blockNumber } of batches) {
     for (;;) {
-      const found = await findCovering(operator, system.deployment.chainId, BigInt(blockNumber ?? 0))
+      const found = await findCovering(operator, system.deployment.chainId, contract, BigInt(blockNumber ?? 0))
       if (found !== undefined) {
         covering.set(found.id, found)
         break
@@ -49,7 +50,8 @@ export async function checkReconciled(
       await sleep(100)
     }
   }
-  for (const { id, fromBlock, toBlock, totals, breakCount, openCount } of covering.values()) {
+  for (const { id, contract, fromBlock, toBlock, totals, breakCount, openCount } of covering.values()) {
+    const where = contract === system.deployment.vault ? 'the vault' : 'the pull settler'
     const found = totals.find((each) => each.token === token.address)
     if (found === undefined) throw new Error(`reconciliation ${id} has no totals of ${token.symbol}`)
     const { chain, ledger, intents } = found
@@ -63,7 +65,7 @@ export async function checkReconciled(
       )
     }
     tell(
-      `reconciled blocks ${BigInt(fromBlock) + 1n} to ${toBlock}: ${show(BigInt(chain.settled))} in ${chain.settledCount} payments on chain = ledger = intents, ${show(BigInt(chain.holdings))} left in the vault, 0 breaks (${id})`,
+      `reconciled blocks ${BigInt(fromBlock) + 1n} to ${toBlock}: ${show(BigInt(chain.settled))} in ${chain.settledCount} payments on chain = ledger = intents, ${show(BigInt(chain.holdings))} left in ${where}, 0 breaks (${id})`,
     )
   }
 }
@@ -71,10 +73,13 @@ export async function checkReconciled(
 async function findCovering(
   operator: ReturnType<typeof createClient>,
   chainId: number,
+  contract: string,
   block: bigint,
 ): Promise<Reconciliation | undefined> {
   const page = await operator.get<{ readonly items: readonly Reconciliation[] }>(
     `/v1/reconciliations?chainId=${chainId}&kind=range&limit=100`,
   )
-  return page.items.find(({ fromBlock, toBlock }) => BigInt(fromBlock) < block && block <= BigInt(toBlock))
+  return page.items.find(
+    (found) => found.contract === contract && BigInt(found.fromBlock) < block && block <= BigInt(found.toBlock),
+  )
 }

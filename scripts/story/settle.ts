@@ -13,6 +13,8 @@ type IntentView = {
 export type BatchView = {
   readonly id: string
   readonly state: string
+  readonly mode: string
+  readonly contract: string
   readonly paymentCount: number
   readonly blockNumber: string | null
   readonly txHash: string | null

@@ -5,6 +5,7 @@ import type { System } from '../local/system.ts'
 import { archive } from './archive.ts'
 import { callback, listen } from './callback.ts'
 import { accountOf, deposit, tokenBalance, vaultBalance } from './deposit.ts'
+import { payOtherWays } from './modes.ts'
 import { order } from './order.ts'
 import { checkReconciled } from './reconciled.ts'
 import { type Acknowledged, type Payer, type Scene, showIn } from './scene.ts'
@@ -30,14 +31,16 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
   const payers = await terminal.step('Deposit', (lines) => deposit(scene, lines))
   const planned = await terminal.step('Order', (lines) => order(scene, payers, lines))
   const signed = await terminal.step('Sign', (lines) => sign(scene, planned, lines))
-  const payments = await terminal.step('Accept', (lines) => submit(scene, signed, lines))
+  const independent = await terminal.step('Accept', (lines) => submit(scene, signed, lines))
+  const others = await terminal.step('Modes', (lines) => payOtherWays(scene, lines))
+  const payments = [...independent, ...others.payments]
 
   await terminal.step('Settle', async (lines) => {
-    const batches = await follow(scene, payments, 'included', lines)
+    const batches = await follow(scene, independent, 'included', lines)
     for (const { id, paymentCount, blockNumber, txHash } of batches) {
       lines.tell(`one batch of ${paymentCount} (${id}) in block ${blockNumber}, tx ${txHash}`)
     }
-    const gas = batches.reduce((sum, { gasUsed }) => sum + BigInt(gasUsed ?? 0), 0n) / BigInt(payments.length)
+    const gas = batches.reduce((sum, { gasUsed }) => sum + BigInt(gasUsed ?? 0), 0n) / BigInt(independent.length)
     const transferGas = await measureTransferGas(scene)
     const times = (Number(transferGas) / Number(gas)).toFixed(1)
     lines.tell(
@@ -50,12 +53,13 @@ export async function playStory(system: System, terminal: Terminal): Promise<voi
     lines.tell(
       `${payments.length} payments are final (${rule}), ${batches.length} batch${batches.length === 1 ? '' : 'es'}`,
     )
+    await others.check(lines, batches)
     return batches
   })
   await terminal.step('Archive', (lines) => archive(scene, settled, lines))
   await terminal.step('Callback', (lines) => callback(callbacks, payments, lines))
   const rows = await terminal.step('Check', async (lines) => {
-    await checkPayers(scene, payers, payments)
+    await checkPayers(scene, payers, independent)
     lines.tell(
       `${payers.length} payers: the vault, the books and what was signed agree to the last unit; nothing is reserved`,
     )

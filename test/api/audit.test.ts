@@ -35,7 +35,12 @@ beforeAll(async () => {
   batchId = newId('sb')
   await createBatching(database).create({
     ...{ id: batchId, chainId, vault, token: token.address, anchor: zeroHash, payload: '0x01', gasLimit: 1n },
-    ...{ opening: { sequence: 0n, head: zeroHash }, paymentIds: [paid.id], cancelIds: [] },
+    ...{
+      opening: { sequence: 0n, head: zeroHash },
+      mode: 'independent',
+      payments: [{ id: paid.id, bit: 0 }],
+      cancelIds: [],
+    },
   })
 })
 

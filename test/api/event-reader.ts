@@ -38,6 +38,13 @@ export async function eventReader(url: string, headers: Record<string, string>) 
         if (!(await more())) throw new Error(`ended after ${told.length} of ${count}:\n${text}`)
       return told.slice(0, count)
     },
+    /** The same, or fewer if the stream is cut off before. */
+    upTo: async (count: number): Promise<readonly Told[]> => {
+      const isCut = (error: unknown) => error instanceof TypeError && error.message === 'terminated'
+      const next = () => more().catch((error) => (isCut(error) ? false : Promise.reject(error)))
+      while (told.length < count) if (!(await next())) break
+      return told.slice(0, count)
+    },
     /** All, when it has ended. */
     rest: async (): Promise<readonly Told[]> => {
       while (await more());

@@ -47,7 +47,8 @@ async function batched(ids: readonly string[]): Promise<string> {
   const id = newId('sb')
   await createBatching(world.database).create({
     ...{ id, chainId: world.chainId, vault: world.vault, token: world.token.address, anchor: zeroHash },
-    ...{ opening: { sequence: 0n, head: zeroHash }, payload: '0x01', gasLimit: 1n, paymentIds: ids, cancelIds: [] },
+    ...{ opening: { sequence: 0n, head: zeroHash }, payload: '0x01', gasLimit: 1n, mode: 'independent' },
+    ...{ payments: ids.map((id, bit) => ({ id, bit })), cancelIds: [] },
   })
   return id
 }
@@ -314,12 +315,24 @@ describe('the stream of an app', () => {
     kept.close()
     socket.resume()
     await closed
-    const back = await follow('wallet', { 'last-event-id': first?.id ?? '' })
-    const told = await back.take(8_999)
+    const told = await comeBack(first?.id ?? '', 8_999)
     expect(told.map(({ data }) => data.sequence)).toEqual(Array.from({ length: 8_999 }, (_, index) => index + 2))
-    back.close()
   })
 })
+
+/** As every client does: if it is cut again, because the server's own reader is still behind, it goes on where it was. */
+async function comeBack(after: string, count: number) {
+  const told = []
+  let last = after
+  while (told.length < count) {
+    const back = await follow('wallet', { 'last-event-id': last })
+    const more = await back.upTo(count - told.length)
+    told.push(...more)
+    last = more.at(-1)?.id ?? last
+    back.close()
+  }
+  return told
+}
 
 describe('a database transaction that stays open', () => {
   test('holds back what began after it, and nothing is lost when it ends', async () => {

@@ -10,6 +10,7 @@ import {
 import type { privateKeyToAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../api/app.ts'
+import { contractKey } from '../../core/config.ts'
 import { ChainUnavailableError } from '../../core/ports/chain.ts'
 import { merkleFold } from '../../core/protocol/merkle.ts'
 import {
@@ -184,7 +185,7 @@ describe('submit', () => {
 
   test('a payer nobody has seen on a chain that does not answer gets 503, and the key stays free', async () => {
     const silent = { ...world.evm, accounts: () => Promise.reject(new ChainUnavailableError('accounts')) }
-    const app = createApp({ ...world.ports, chains: new Map([[world.chainId, silent]]) })
+    const app = createApp({ ...world.ports, chains: new Map([[contractKey(world), silent]]) })
     const send = (through: typeof app) =>
       through.request('/v1/intents/prepare', {
         method: 'POST',
@@ -225,7 +226,7 @@ describe('a batch of which one item can be tried again', () => {
 
   test('as an item of a payer nobody has seen, while the chain does not answer', async () => {
     const silent = { ...world.evm, accounts: () => Promise.reject(new ChainUnavailableError('accounts')) }
-    const away = createApp({ ...world.ports, chains: new Map([[world.chainId, silent]]) })
+    const away = createApp({ ...world.ports, chains: new Map([[contractKey(world), silent]]) })
     const prepared = await prepare(at(0), 1_000_000n)
     const unseen = await world.fund()
     const intents = [await world.signed(unseen, prepared, { payer: unseen.address })]

@@ -1,7 +1,13 @@
 import { zeroAddress } from 'viem'
 import { expect, test } from 'vitest'
 import { checkVaults } from '../../api/vaults.ts'
-import { configSchema, deadlineAheadSecondsMax, pauseSecondsMax, withdrawDelaySeconds } from '../../core/config.ts'
+import {
+  configSchema,
+  contractKey,
+  deadlineAheadSecondsMax,
+  pauseSecondsMax,
+  withdrawDelaySeconds,
+} from '../../core/config.ts'
 import { type Chain, ChainUnavailableError } from '../../core/ports/chain.ts'
 import { domainOf, domainSeparator } from '../../core/protocol/typed-data.ts'
 import type { VaultFacts } from '../../core/vault-facts.ts'
@@ -22,6 +28,7 @@ const config = configSchema.parse({
   ],
 })
 const right: VaultFacts = {
+  home: vault,
   chainId: 31337,
   domainSeparator: domainSeparator(domainOf({ chainId: 31337, vault })),
   pauseSecondsMax: BigInt(pauseSecondsMax),
@@ -30,6 +37,7 @@ const right: VaultFacts = {
   scales: [1n],
   relayerIds: [],
   acknowledger: zeroAddress,
+  tokenSeparators: [],
 }
 
 /** A chain that gives these answers one after the other; nobody really waits. */
@@ -45,7 +53,7 @@ function check(...answers: readonly (VaultFacts | Error)[]) {
   const line = (facts: object) => void lines.push(facts)
   const done = checkVaults({
     config,
-    chains: new Map([[31337, { vaultFacts } as unknown as Chain]]),
+    chains: new Map([[contractKey({ chainId: 31337, vault }), { vaultFacts } as unknown as Chain]]),
     authority: zeroAddress,
     log: { debug: line, info: line, warn: line, error: line },
     pause: async (millis) => void waits.push(millis),

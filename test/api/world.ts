@@ -30,7 +30,7 @@ import { createApp } from '../../api/app.ts'
 import { limitsDefault } from '../../api/limits.ts'
 import type { ApiPorts } from '../../api/ports.ts'
 import type { IntentJson } from '../../api/schemas/intent.ts'
-import { configSchema } from '../../core/config.ts'
+import { configSchema, contractKey } from '../../core/config.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
 import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
@@ -94,7 +94,7 @@ export async function createWorld({
     await apps.put({ id: name, name, role, secretSha256: createHash('sha256').update(secret).digest() })
   }
   const woken: number[] = []
-  const evm = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault, log })
+  const evm = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault, relayerId, log })
   const deploymentSecrets = createSecrets([`0x${'5e'.repeat(32)}`])
   const ports: ApiPorts = {
     ...{ config, apps, clock, log, newId, authority: authority.address },
@@ -112,7 +112,7 @@ export async function createWorld({
     webhookDeliveries: createWebhookDeliveries(database),
     webhookKeys: createWebhookKeys(deploymentSecrets),
     allowsLoopback: false,
-    chains: new Map([[chainId, evm]]),
+    chains: new Map([[contractKey({ chainId, vault }), evm]]),
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
     secrets: deploymentSecrets,
     signatures: await createSignatures(),

@@ -5,10 +5,10 @@ import { decodeResults } from '../../core/protocol/packed.ts'
 import { decodePullBatch, encodePullBatch } from '../../core/protocol/packed-pull.ts'
 import {
   authorizationDigest,
+  depositModes,
   depositNonce,
   domainOf,
   domainSeparator,
-  modes,
   pullAuthorization,
   pullPaymentDigest,
   types,
@@ -111,9 +111,9 @@ describe('pull vectors', () => {
       token: account.token as Address,
       salt: account.salt as Hex,
     }
-    const mode = account.mode as keyof typeof modes
+    const mode = account.mode as keyof typeof depositModes
     expect(depositNonce({ ...terms, mode })).toBe(authorization.nonce)
-    const struct = { ...terms, mode: modes[mode] }
+    const struct = { ...terms, mode: depositModes[mode] }
     expect(ethers.TypedDataEncoder.hashStruct('DepositAuthorization', fieldsOf('DepositAuthorization'), struct)).toBe(
       authorization.nonce,
     )

@@ -4,6 +4,7 @@ import { deadlineAheadSecondsMax, pauseSecondsMax, withdrawDelaySeconds } from '
 import { chain, now } from './payments.ts'
 
 const { promise } = chain
+const mode = 'independent'
 const settleBy = BigInt(now + promise.settleWithinSeconds)
 /** Settle-by, a whole pause of two hours, and the margin for a reorg. */
 const firm = settleBy + 7_200n + BigInt(promise.reorgMarginSeconds)
@@ -12,7 +13,13 @@ const promised = (
   changes: { deadline?: bigint; headAgeSeconds?: number; isPaused?: boolean; finalizedAgeSeconds?: number } = {},
 ) => {
   const { deadline = firm, headAgeSeconds = 0, finalizedAgeSeconds = 0, isPaused = false } = changes
-  return decidePromise({ deadline, nowSeconds: now, view: { headAgeSeconds, finalizedAgeSeconds, isPaused }, promise })
+  return decidePromise({
+    deadline,
+    nowSeconds: now,
+    view: { headAgeSeconds, finalizedAgeSeconds, isPaused },
+    promise,
+    mode,
+  })
 }
 
 test('a deadline of exactly settle-by plus pause plus margin is collateralised, a second less is optimistic', () => {
@@ -53,7 +60,9 @@ test('a margin of 43,200 s, as for a rotation of the authority, lets no deadline
   const margin = { ...promise, reorgMarginSeconds: 43_200 }
   const view = { headAgeSeconds: 0, finalizedAgeSeconds: 0, isPaused: false }
   const furthest = BigInt(now + deadlineAheadSecondsMax)
-  expect(decidePromise({ deadline: furthest, nowSeconds: now, view, promise: margin }).guarantee).toBe('optimistic')
+  expect(decidePromise({ deadline: furthest, nowSeconds: now, view, promise: margin, mode }).guarantee).toBe(
+    'optimistic',
+  )
   const sum = margin.settleWithinSeconds + pauseSecondsMax + margin.reorgMarginSeconds + margin.finalizedAgeSecondsMax
   expect(sum).toBeLessThan(withdrawDelaySeconds)
 })

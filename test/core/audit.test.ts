@@ -67,6 +67,7 @@ const facts: AuditFacts = {
     scale: 1n,
     payload: encodeBatch({ token: dollar, scale: 1n, anchor: word('0a'), payments, cancels: [cancel] }),
     results: '0x1b',
+    starts: new Map(),
   },
   payments: new Map(
     [first, second, third, fourth].map((digest, index) => [

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchLimits, batchSteps, decideClose, paymentCountThatFits } from '../../core/batch.ts'
-import { cancelBytes, headerBytes, payeeBytes, paymentBytes } from '../../core/protocol/packed.ts'
+import { cancelBytes, encodeBatch, payeeBytes, paymentBytes } from '../../core/protocol/packed.ts'
+import { encodeChainedBatch } from '../../core/protocol/packed-chained.ts'
+import { encodePullBatch, pullHeaderBytes } from '../../core/protocol/packed-pull.ts'
+import { addressOf, dollar, payment } from './payments.ts'
 
 const limits: BatchLimits = { paymentCountMax: 500, bytesMax: 120_000, gasMax: 14_000_000n, ageMillisMax: 1_000 }
 const decide = (changes: Partial<Omit<Parameters<typeof decideClose>[0], 'limits'>>) =>
@@ -25,8 +28,8 @@ describe('closing', () => {
 })
 
 describe('what fits', () => {
-  test('as many records as fit the bytes, each payment with a payee of its own', () => {
-    const room = headerBytes + 3 * (paymentBytes + payeeBytes)
+  test('as many records as fit the bytes behind the longest header, each payment with a payee of its own', () => {
+    const room = pullHeaderBytes + 3 * (paymentBytes + payeeBytes)
     expect(paymentCountThatFits({ ...limits, bytesMax: room })).toBe(3)
     expect(paymentCountThatFits({ ...limits, bytesMax: room - 1 })).toBe(2)
   })
@@ -39,11 +42,29 @@ describe('what fits', () => {
         (bytesMax, mix) => {
           const count = paymentCountThatFits({ ...limits, paymentCountMax: 2_000, bytesMax })
           const payments = Math.round(count * mix)
-          const bytes = headerBytes + payments * (paymentBytes + payeeBytes) + (count - payments) * cancelBytes
+          const bytes = pullHeaderBytes + payments * (paymentBytes + payeeBytes) + (count - payments) * cancelBytes
           expect(bytes).toBeLessThanOrEqual(bytesMax)
         },
       ),
     )
+  })
+
+  test('never more bytes than the limit, in whatever mode they are packed, each payment with a payee of its own', () => {
+    const batch = { token: dollar, scale: 1n, anchor: `0x${'0a'.repeat(32)}` } as const
+    const signature = `0x${'11'.repeat(64)}` as const
+    for (const bytesMax of [1_000, 1_071, 9_999, 120_000]) {
+      const count = paymentCountThatFits({ ...limits, paymentCountMax: 2_000, bytesMax })
+      const payments = Array.from({ length: count }, (_, at) => ({ ...payment, payee: addressOf(at + 1), signature }))
+      const runs = payments.map((each) => ({ payer: each.payer, links: [each], signature }))
+      const pulls = { payout: 'netted', permits: [], authorizations: [] } as const
+      const packed = [
+        encodeBatch({ ...batch, payments, cancels: [] }),
+        encodeChainedBatch({ ...batch, runs }),
+        encodePullBatch({ ...batch, ...pulls, allowances: payments }),
+      ]
+      for (const blob of packed) expect((blob.length - 2) / 2).toBeLessThanOrEqual(bytesMax)
+      expect(count).toBeGreaterThan(1)
+    }
   })
 
   test('one at least, or nothing would ever settle', () => {

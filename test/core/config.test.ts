@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { configSchema, findToken } from '../../core/config.ts'
-import { domainOf, domainSeparator } from '../../core/protocol/typed-data.ts'
-import { disagreements } from '../../core/vault-facts.ts'
+import {
+  type ChainConfig,
+  configSchema,
+  contractKey,
+  contractsOf,
+  findToken,
+  homeOf,
+  isPullSettler,
+  modesOf,
+} from '../../core/config.ts'
+import { domainOf, domainSeparator, zeroHash } from '../../core/protocol/typed-data.ts'
+import { askedOf, disagreements } from '../../core/vault-facts.ts'
 import { addressOf, chain, chainJson, dollar, vault } from './payments.ts'
 
 const parse = (changes: object = {}) => configSchema.safeParse({ chains: [{ ...chainJson, ...changes }] })
@@ -73,8 +82,47 @@ describe('the configuration', () => {
   })
 })
 
+describe('the contracts of a chain', () => {
+  const pullSettler = addressOf(0x95)
+  const settling = parse({ pullSettler }).data?.chains[0] as ChainConfig
+
+  test('are the vault, and the pull settler if there is one, each with the same chain around it', () => {
+    expect(contractsOf(chain)).toEqual([chain])
+    const [first, second, ...others] = contractsOf(settling)
+    expect(first).toEqual(settling)
+    expect(second).toEqual({ ...settling, vault: pullSettler, home: vault })
+    expect(others).toEqual([])
+  })
+
+  test('settle in modes of their own, and both have one home', () => {
+    const told = contractsOf(settling).map((each) => [modesOf(each), homeOf(each), isPullSettler(each)])
+    expect(told).toEqual([
+      [['independent', 'chained'], vault, false],
+      [['pull'], vault, true],
+    ])
+    expect([modesOf(chain), homeOf(chain), isPullSettler(chain)]).toEqual([['independent', 'chained'], vault, false])
+  })
+
+  test('have names that no other contract of any chain has', () => {
+    const keys = [...contractsOf(settling), ...contractsOf({ ...settling, chainId: 1 })].map(contractKey)
+    expect(new Set(keys).size).toBe(4)
+  })
+
+  test('are two: a pull settler that is the vault is refused', () => {
+    expect(parse({ pullSettler: vault }).success).toBe(false)
+    expect(parse({ pullSettler: 'none' }).success).toBe(false)
+  })
+
+  test('of a token that takes authorizations, the EIP-712 domain is whole', () => {
+    const withToken = (authorization: object) => parse({ tokens: [{ ...chainJson.tokens[0], authorization }] }).success
+    expect(withToken({ name: 'USD Coin', version: '2' })).toBe(true)
+    expect([withToken({ name: 'USD Coin' }), withToken({ name: '', version: '2' })]).toEqual([false, false])
+  })
+})
+
 describe('configuration and chain', () => {
   const facts = {
+    home: vault,
     chainId: chain.chainId,
     domainSeparator: domainSeparator(domainOf(chain)),
     pauseSecondsMax: 7_200n,
@@ -83,6 +131,7 @@ describe('configuration and chain', () => {
     scales: chain.tokens.map(({ scale }): bigint => scale),
     relayerIds: [chain.relayerId],
     acknowledger: addressOf(0xac),
+    tokenSeparators: [],
   }
   const actors = { senders: [addressOf(0x1a)], authority: addressOf(0xac) }
 
@@ -90,8 +139,35 @@ describe('configuration and chain', () => {
     expect(disagreements(chain, facts, actors)).toEqual([])
   })
 
+  test('agree on the vault behind a pull settler, which has a domain of its own', () => {
+    const settler = { ...chain, vault: addressOf(0x95), pullSettler: addressOf(0x95), home: vault }
+    const own = { ...facts, domainSeparator: domainSeparator(domainOf(settler)) }
+    expect(disagreements(settler, own, actors)).toEqual([])
+    expect(disagreements(settler, { ...own, home: addressOf(0x95) }, actors)).toEqual([
+      `test: the vault of the settlement contract is ${addressOf(0x95)} on chain, the configuration means ${vault}`,
+    ])
+    expect(disagreements(settler, facts, actors)).toHaveLength(1)
+  })
+
+  test('agree on the domains in which tokens take authorizations and permits', () => {
+    const domain = { name: 'USD Coin', version: '2' }
+    const [first] = chain.tokens
+    if (first === undefined) throw new Error('no token')
+    const tokens = [{ ...first, authorization: domain, permit: domain }]
+    const settler = { ...chain, tokens, vault: addressOf(0x95), pullSettler: addressOf(0x95), home: vault }
+    expect(askedOf(settler).authorizing).toEqual([first.address, first.address])
+    expect(askedOf({ ...chain, tokens }).authorizing).toEqual([])
+    const separator = domainSeparator({ ...domain, chainId: chain.chainId, verifyingContract: first.address })
+    const own = { ...facts, scales: [first.scale], domainSeparator: domainSeparator(domainOf(settler)) }
+    expect(disagreements(settler, { ...own, tokenSeparators: [separator, separator] }, actors)).toEqual([])
+    expect(disagreements(settler, { ...own, tokenSeparators: [separator, zeroHash] }, actors)).toEqual([
+      `test: the domain of USD Coin is ${zeroHash} on chain, the configuration means ${separator}`,
+    ])
+  })
+
   test.each([
     ['chain id', { chainId: 1 }],
+    ['vault of the settlement contract', { home: addressOf(0xfb) }],
     ['domain separator', { domainSeparator: domainSeparator(domainOf({ ...chain, vault: addressOf(0xfb) })) }],
     ['longest pause', { pauseSecondsMax: 7_201n }],
     ['withdraw delay', { withdrawDelaySeconds: 86_399n }],

@@ -2,6 +2,7 @@ import { type Address, getAddress, type Hex, padHex, toHex } from 'viem'
 import type { AccountState } from '../../core/account.ts'
 import type { BookedAccount, BookedOrder, Books, Candidate } from '../../core/admit.ts'
 import { type ChainConfig, configSchema } from '../../core/config.ts'
+import type { Taking } from '../../core/protocol/taking.ts'
 import { type Payment, zeroOrderRef } from '../../core/protocol/typed-data.ts'
 
 /** Unix seconds at which these tests happen. */
@@ -73,11 +74,13 @@ export function candidate(
     appId = 'app_a',
     orderId,
     digest = padHex(toHex(number + 1), { size: 32 }),
+    taking = { mode: 'independent' },
     ...terms
   }: Partial<Payment> & {
     appId?: string
     orderId?: string
     digest?: Hex
+    taking?: Taking
   } = {},
 ): Candidate {
   const token = chain.tokens[0]
@@ -88,6 +91,7 @@ export function candidate(
     chain,
     token,
     payment: { ...payment, nonce: BigInt(number), ...terms },
+    taking,
     digest,
     signature: `0x${'11'.repeat(64)}`,
     orderId,

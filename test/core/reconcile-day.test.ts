@@ -86,7 +86,7 @@ describe('a day', () => {
   })
 
   test('compares what accounts reserve, and says which agree', () => {
-    const reservation = { payer: addressOf(1), token: dollar, reserved: 5n, open: 5n }
+    const reservation = { payer: addressOf(1), mode: 'independent' as const, token: dollar, reserved: 5n, open: 5n }
     const wrong = { ...reservation, payer: addressOf(2), open: 4n }
     const { differences, agreements } = reconcileDay({ ...facts, reservations: [reservation, wrong] })
     expect(differences).toEqual([

@@ -66,6 +66,7 @@ const placeOf = (line: LedgerLine) =>
     : line.kind === 'payout'
       ? `${line.txHash}`
       : `${line.txHash}/${line.logIndex}`
+const mode = 'independent' as const
 const stranger = `payee:${addressOf(99)}` as const
 const kinds = ['deposit', 'withdrawal', 'posted', 'payout'] as const
 
@@ -111,7 +112,7 @@ const changes: readonly Change[] = [
     kind: 'deposit',
     plant: (facts) => {
       const place = { token: dollar, txHash: hashOf(7_777), logIndex: 3, intentId: undefined }
-      const extra = { ...deposit({ payer: addressOf(1), amount: 5n }), ...place }
+      const extra = { ...deposit({ payer: addressOf(1), amount: 5n, mode }), ...place }
       return { facts: withLines(facts, [...facts.ledger.lines, extra]), subject: `${hashOf(7_777)}/3` }
     },
   },
@@ -119,7 +120,7 @@ const changes: readonly Change[] = [
     name: 'a payment on chain that nobody posted',
     kind: 'posted',
     plant: (facts) => {
-      const payment = { payer: addressOf(1), payee: addressOf(2), token: dollar, amount: 5n }
+      const payment = { payer: addressOf(1), payee: addressOf(2), token: dollar, amount: 5n, mode }
       const extra = { ...payment, digest: hashOf(8_888), txHash: hashOf(8_889) }
       const chain = { ...facts.chain, payments: [...facts.chain.payments, extra] }
       return { facts: { ...facts, chain }, subject: hashOf(8_889) }
@@ -144,7 +145,7 @@ const changes: readonly Change[] = [
     name: 'an intent that the chain did not settle',
     kind: 'intent',
     plant: (facts) => {
-      const payment = { payer: addressOf(1), payee: addressOf(2), token: dollar, amount: 5n, txHash: hashOf(1) }
+      const payment = { payer: addressOf(1), payee: addressOf(2), token: dollar, amount: 5n, mode, txHash: hashOf(1) }
       const finalized = [...facts.intents.finalized, { ...payment, digest: hashOf(9_999), id: 'pi_ghost' }]
       return { facts: { ...facts, intents: { ...facts.intents, finalized } }, subject: 'pi_ghost' }
     },
@@ -173,7 +174,8 @@ const changes: readonly Change[] = [
       const account = pick(facts.chain.accounts, at)
       if (account === undefined) return undefined
       const accounts = replaced(facts.chain.accounts, account, [{ ...account, balance: account.balance + 1n }])
-      return { facts: { ...facts, chain: { ...facts.chain, accounts } }, subject: account.payer }
+      const subject = account.mode === 'chained' ? `chained:${account.payer}` : account.payer
+      return { facts: { ...facts, chain: { ...facts.chain, accounts } }, subject }
     },
   },
   ...([1n, -1n] as const).map(
@@ -202,7 +204,7 @@ const changes: readonly Change[] = [
     name: 'a reservation for nothing',
     kind: 'reservation',
     plant: (facts) => {
-      const reservations = [{ payer: addressOf(1), token: dollar, reserved: 5n, open: 0n }]
+      const reservations = [{ payer: addressOf(1), mode, token: dollar, reserved: 5n, open: 0n }]
       return { facts: { ...facts, intents: { ...facts.intents, reservations } }, subject: addressOf(1) }
     },
   },

@@ -1,13 +1,14 @@
 import { type Address, type Hex, padHex, toHex } from 'viem'
-import { deposit, type LedgerEntry, payout, posted, withdrawal } from '../../core/ledger.ts'
+import { deposit, type LedgerEntry, payerAccount, payout, settled, withdrawal } from '../../core/ledger.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import type { ChainMove, ChainPayment, LedgerLine, RangeFacts } from '../../core/range-facts.ts'
 import { balanceKey, runningBalances } from '../../core/totals.ts'
 import { addressOf, dollar, longDollar } from './payments.ts'
 
 export const hashOf = (number: number): Hex => padHex(toHex(number), { size: 32 })
 
-/** What happens on chain, one tx each. Parties are small numbers. */
-export type Step = { readonly token: Address } & (
+/** What happens on chain, one tx each. Parties are small numbers. Mode independent unless said otherwise. */
+export type Step = { readonly token: Address; readonly mode?: Mode } & (
   | { readonly what: 'deposit' | 'withdrawal'; readonly payer: number; readonly amount: bigint }
   | { readonly what: 'claim'; readonly payee: number; readonly amount: bigint }
   | {
@@ -45,11 +46,12 @@ export function history(steps: readonly Step[], before: bigint): RangeFacts {
       ...{ moves, payments, credits, settlements: [], unread: [] },
       holdings: tokens.map((token) => ({ token, amount: balanceOf(token, 'vault') })),
       accounts: tokens.flatMap((token) =>
-        [1, 2, 3, 4].map((number) => ({
-          payer: addressOf(number),
-          token,
-          balance: -balanceOf(token, `payer:${addressOf(number)}`),
-        })),
+        (['independent', 'chained'] as const).flatMap((mode) =>
+          [1, 2, 3, 4].map((number) => ({
+            ...{ payer: addressOf(number), token, mode },
+            balance: -balanceOf(token, payerAccount(addressOf(number), mode)),
+          })),
+        ),
       ),
     },
     ledger,
@@ -64,29 +66,33 @@ function tell(told: Told, step: Step, txHash: Hex, index: number): void {
   const line = (entry: LedgerEntry, logIndex?: number, intentId?: string): LedgerLine => ({
     ...{ ...entry, token: step.token, txHash, logIndex, intentId },
   })
-  const { token } = step
+  const { token, mode = 'independent' } = step
   if (step.what !== 'settlement') {
     const account = addressOf(step.what === 'claim' ? step.payee : step.payer)
     const entry = { deposit, withdrawal, claim: payout }[step.what]({
       payer: account,
       payee: account,
       amount: step.amount,
+      mode,
     })
-    const move: ChainMove = { name: step.what, account, token, amount: step.amount, txHash, logIndex: 0 }
+    const move: ChainMove = { name: step.what, account, mode, token, amount: step.amount, txHash, logIndex: 0 }
     told.moves.push(move)
     told.lines.push(line(entry, 0))
     return
   }
   const payments = step.payments.map(
     ({ payer, payee, amount }, at): ChainPayment => ({
-      ...{ payer: addressOf(payer), payee: addressOf(payee), amount, token, txHash },
+      ...{ payer: addressOf(payer), payee: addressOf(payee), amount, mode, token, txHash },
       digest: hashOf(1_000 + index * 10 + at),
     }),
   )
   told.payments.push(...payments)
   for (const payment of payments) {
     const id = `pi_${payment.digest}`
-    told.lines.push(line(posted(payment), undefined, step.isOurs ? id : undefined))
+    told.lines.push(...settled(payment).map((entry) => line(entry, undefined, step.isOurs ? id : undefined)))
+    if (mode === 'pull') {
+      told.moves.push({ ...payment, name: 'deposit', account: payment.payer, logIndex: undefined })
+    }
     if (!step.isOurs) continue
     told.known.push({ digest: payment.digest, id })
     told.finalized.push({ ...payment, id })

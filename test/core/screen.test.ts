@@ -1,11 +1,14 @@
 import { zeroAddress } from 'viem'
 import { describe, expect, test } from 'vitest'
+import { type ChainConfig, contractsOf, type TokenConfig } from '../../core/config.ts'
+import type { Taking } from '../../core/protocol/taking.ts'
 import type { Payment } from '../../core/protocol/typed-data.ts'
 import { screen } from '../../core/screen.ts'
 import { addressOf, chain, dollar, longDollar, now, payer, payment, vault } from './payments.ts'
 
-const screened = (changes: Partial<Payment> = {}, contract = vault) =>
-  screen({ chain, contract, payment: { ...payment, ...changes }, nowSeconds: now })
+const independent: Taking = { mode: 'independent' }
+const screened = (changes: Partial<Payment> = {}, contract = vault, taking: Taking = independent) =>
+  screen({ chain, contract, payment: { ...payment, ...changes }, taking, nowSeconds: now })
 
 const codeOf = (changes: Partial<Payment>, contract = vault): string => {
   const outcome = screened(changes, contract)
@@ -39,6 +42,62 @@ describe('addresses', () => {
 
   test('another token’s contract may be paid', () => {
     expect(codeOf({ payee: longDollar })).toBe('ok')
+  })
+})
+
+describe('contracts and modes', () => {
+  const pullSettler = addressOf(0x95)
+  const [ofVault, ofSettler] = contractsOf({ ...chain, pullSettler }) as [ChainConfig, ChainConfig]
+  const [token, ...others] = chain.tokens
+  const authorizing = { ...token, authorization: { name: 'USD', version: '1' } } as TokenConfig
+  const screenedBy = (
+    contract: ChainConfig,
+    taking: Taking,
+    changes: Partial<Payment> = {},
+    asked = contract.vault,
+  ) => {
+    const outcome = screen({
+      ...{ chain: contract, contract: asked, payment: { ...payment, ...changes }, taking, nowSeconds: now },
+    })
+    return outcome.outcome === 'refused' ? outcome.code : 'ok'
+  }
+  const chained: Taking = { mode: 'chained', previous: `0x${'00'.repeat(16)}` }
+  const byAllowance: Taking = { mode: 'pull', means: 'allowance' }
+  const byAuthorization: Taking = { mode: 'pull', means: 'authorization' }
+
+  test('the vault takes from its accounts, the pull settler from wallets, and neither does what the other does', () => {
+    const takings = [independent, chained, byAllowance]
+    expect(takings.map((taking) => screenedBy(ofVault, taking))).toEqual(['ok', 'ok', 'wrong_contract'])
+    expect(takings.map((taking) => screenedBy(ofSettler, taking))).toEqual(['wrong_contract', 'wrong_contract', 'ok'])
+    expect(screenedBy(ofSettler, byAllowance, {}, vault)).toBe('wrong_contract')
+  })
+
+  test('a wrong one is named beside those that would do', () => {
+    const refused = screen({ ...{ chain: ofVault, contract: vault, payment, taking: byAllowance, nowSeconds: now } })
+    expect(refused).toMatchObject({ fields: { contract: vault, mode: 'pull', vault, pullSettler } })
+    expect(screened({}, vault, byAllowance)).toMatchObject({ fields: { pullSettler: null } })
+  })
+
+  test('an authorization needs a token that takes them', () => {
+    expect(screenedBy(ofSettler, byAuthorization)).toBe('means_unsupported')
+    expect(screenedBy({ ...ofSettler, tokens: [authorizing, ...others] }, byAuthorization)).toBe('ok')
+  })
+
+  test.each([
+    ['the vault', vault],
+    ['the pull settler', pullSettler],
+  ])('%s is paid by neither: what it is sent belongs to nobody', (_, payee) => {
+    expect([screenedBy(ofVault, independent, { payee }), screenedBy(ofSettler, byAllowance, { payee })]).toEqual([
+      'payee_invalid',
+      'payee_invalid',
+    ])
+  })
+
+  test('a sequence has 24 bits, a nonce of the same number passes', () => {
+    const most = 2n ** 24n - 1n
+    const nonces = [most, most + 1n]
+    expect(nonces.map((nonce) => screenedBy(ofVault, chained, { nonce }))).toEqual(['ok', 'nonce_out_of_window'])
+    expect(nonces.map((nonce) => screenedBy(ofSettler, byAllowance, { nonce }))).toEqual(['ok', 'ok'])
   })
 })
 

@@ -12,6 +12,6 @@ test('the whole story runs with its wake-ups on Redis, and Redis is flushed in t
     if (chunk.toString().includes('acknowledged')) void redis.flushAll()
   })
   const { code, text } = await ended
-  expect(text).toContain('58 payments are final')
+  expect(text).toContain('71 payments are final')
   expect({ code, text }).toMatchObject({ code: 0 })
 })

@@ -9,6 +9,7 @@ const accountOf = (payer = freshAddress()) => ({
   vault: chain.vault,
   payer,
   token: usdc.address,
+  mode: 'independent' as const,
 })
 const soon = () => ({ expiresAt: BigInt(nowSeconds() + 600), nowSeconds: nowSeconds() })
 

@@ -21,6 +21,7 @@ export function testBatches(name: string, books: Books): void {
         chainId: chain.chainId,
         vault: chain.vault,
         token: usdc.address,
+        mode: 'independent',
         state: 'batched',
         anchor: zeroHash,
         paymentCount: 2,

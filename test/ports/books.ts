@@ -7,6 +7,7 @@ import type { Batches } from '../../core/ports/batches.ts'
 import type { Admitted, Intake } from '../../core/ports/intake.ts'
 import type { Intents } from '../../core/ports/intents.ts'
 import type { Orders } from '../../core/ports/orders.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import { chain, finalBlock, freshAddress, funded, nowSeconds } from './payments.ts'
 
 /** The API's side of one set of books, and the relayer's side as far as a test needs it. */
@@ -43,13 +44,19 @@ export async function payerWith(
   {
     on = chain,
     token = on.tokens[0]?.address,
+    mode = 'independent',
+    payer = freshAddress(),
     ...state
-  }: Partial<AccountState> & { on?: ChainConfig; token?: Address | undefined } = {},
+  }: Partial<AccountState> & {
+    on?: ChainConfig
+    token?: Address | undefined
+    mode?: Mode
+    payer?: Address
+  } = {},
 ): Promise<Address> {
-  const payer = freshAddress()
   if (token === undefined) throw new Error('no token')
   const outcome = await accounts.introduce(
-    { chainId: on.chainId, vault: on.vault, payer, token },
+    { chainId: on.chainId, vault: on.vault, payer, token, mode },
     funded(balance, state),
     finalBlock,
   )

@@ -37,7 +37,7 @@ async function nodeThat(answer: (asked: Asked, time: number) => Answer): Promise
 }
 
 const chainOn = (rpcUrls: readonly string[], log = silent): Chain =>
-  connectChain({ chainId: 31337, rpcUrls, vault, timeoutMillisMax: 300, log })
+  connectChain({ chainId: 31337, rpcUrls: [...rpcUrls], vault, relayerId: 1, timeoutMillisMax: 300, log })
 
 async function serverThat(answer: (asked: Asked, time: number) => Answer): Promise<{ rpcUrl: string; asked: Asked[] }> {
   const asked: Asked[] = []
@@ -222,7 +222,7 @@ describe('a node that knows less than others', () => {
         ? { result: block }
         : { error: { code: -32000, message: 'header for hash not found' } },
     )
-    await expect(chain.simulate({ from: vault, payload: '0x' })).rejects.toThrow(ChainUnavailableError)
+    await expect(chain.simulate({ from: vault, payload: '0x01' })).rejects.toThrow(ChainUnavailableError)
   })
 })
 

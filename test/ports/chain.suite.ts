@@ -4,7 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectChain } from '../../adapters/evm/chain.ts'
 import { signTransaction } from '../../adapters/evm/transaction.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
-import { type Block, type Chain, ChainUnavailableError, type VaultEvent } from '../../core/ports/chain.ts'
+import {
+  type AccountKey,
+  type Block,
+  type Chain,
+  ChainUnavailableError,
+  type VaultEvent,
+} from '../../core/ports/chain.ts'
 import type { Log } from '../../core/ports/log.ts'
 import { decodeResults, encodeBatch } from '../../core/protocol/packed.ts'
 import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
@@ -26,7 +32,7 @@ const unknownHash: Hex = `0x${'12'.repeat(32)}`
 export async function settle(node: Node) {
   const deployment = await deploy(node)
   const token = deployment.tokens[0]?.address ?? missing('a token')
-  const chain = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault: deployment.vault, log: silent })
+  const chain = connectChain({ ...deployment, chainId: node.chainId, rpcUrls: [node.rpcUrl], log: silent })
   const foundBlock = async (hash: Hex): Promise<Block> => {
     const found = await chain.blockByHash(hash)
     return found.outcome === 'found' ? found.value : missing(`block ${hash}`)
@@ -75,12 +81,14 @@ export function testChain(
     let chain: Chain
     let scene: Awaited<ReturnType<typeof settle>>
     let deposited: Block
+    let independent: Pick<AccountKey, 'mode' | 'token'>
     const payer = localAccounts.payers[0] ?? missing('a payer')
     const lane = localAccounts.lanes[0] ?? missing('a lane')
     beforeAll(async () => {
       node = await start()
       scene = await settle(node)
       ;({ deployment: vault, chain } = scene)
+      independent = { mode: 'independent', token: scene.token }
       deposited = await scene.deposit(payer, 5_000n)
     })
     afterAll(() => node?.stop())
@@ -88,8 +96,14 @@ export function testChain(
     test('says of itself and of the vault what the configuration must agree with', async () => {
       expect(await chain.chainId()).toBe(node.chainId)
       const lane = localAccounts.lanes[0]?.address ?? missing('a lane')
-      const asked = { tokens: [scene.token, payer.address], senders: [lane, payer.address], relayerId: vault.relayerId }
+      const asked = {
+        tokens: [scene.token, payer.address],
+        authorizing: [],
+        senders: [lane, payer.address],
+        relayerId: vault.relayerId,
+      }
       expect(await chain.vaultFacts(asked)).toEqual({
+        home: vault.vault,
         chainId: node.chainId,
         domainSeparator: domainSeparator(domainOf({ chainId: node.chainId, vault: vault.vault })),
         pauseSecondsMax: 7_200n,
@@ -98,6 +112,7 @@ export function testChain(
         scales: [1n, 0n],
         relayerIds: [vault.relayerId, 0],
         acknowledger: localAccounts.acknowledger.address,
+        tokenSeparators: [],
       })
       expect(await chain.isPaused(deposited.hash)).toBe(false)
     })
@@ -107,9 +122,10 @@ export function testChain(
         chainId: node.chainId,
         rpcUrls: [node.rpcUrl],
         vault: payer.address,
+        relayerId: vault.relayerId,
         log: silent,
       })
-      await expect(elsewhere.vaultFacts({ tokens: [], senders: [], relayerId: 1 })).rejects.toThrow(
+      await expect(elsewhere.vaultFacts({ tokens: [], authorizing: [], senders: [], relayerId: 1 })).rejects.toThrow(
         ChainUnavailableError,
       )
       await expect(elsewhere.isPaused(deposited.hash)).rejects.toThrow(ChainUnavailableError)
@@ -138,6 +154,7 @@ export function testChain(
       expect(events[1]).toMatchObject({
         payer: payer.address,
         token: scene.token,
+        mode: 'independent',
         amount: 5_000n,
         blockHash,
         blockNumber,
@@ -155,7 +172,7 @@ export function testChain(
     })
 
     test('state is that of the named block, although a later one says otherwise', async () => {
-      const accountAt = async (hash: Hex) => (await chain.accounts(scene.token, [payer.address, lane.address], hash))[0]
+      const accountAt = async (hash: Hex) => (await chain.accounts(independent, [payer.address, lane.address], hash))[0]
       expect(await accountAt(deposited.parentHash)).toMatchObject({ balance: 0n, relayerId: 0 })
       expect(await accountAt(deposited.hash)).toMatchObject({
         balance: 5_000n,
@@ -168,14 +185,14 @@ export function testChain(
 
     test('accounts come in the order of the payers, also over more than one call', async () => {
       const payers = Array.from({ length: 501 }, (_, i): Address => `0x${(i + 1).toString(16).padStart(40, '0')}`)
-      const accounts = await chain.accounts(scene.token, [...payers, payer.address], deposited.hash)
+      const accounts = await chain.accounts(independent, [...payers, payer.address], deposited.hash)
       expect(accounts.map(({ balance }) => balance)).toEqual([...payers.map(() => 0n), 5_000n])
     })
 
     test('state, logs and nonces of an unknown block are no answer', async () => {
       const unknown = { ...deposited, hash: unknownHash }
       await expect(chain.events(unknown)).rejects.toThrow(ChainUnavailableError)
-      await expect(chain.accounts(scene.token, [payer.address], unknownHash)).rejects.toThrow(ChainUnavailableError)
+      await expect(chain.accounts(independent, [payer.address], unknownHash)).rejects.toThrow(ChainUnavailableError)
       await expect(chain.isPaused(unknownHash)).rejects.toThrow(ChainUnavailableError)
       await expect(chain.accountNonce(payer.address, unknownHash)).rejects.toThrow(ChainUnavailableError)
     })
@@ -226,9 +243,9 @@ export function testChain(
       const [event] = (await chain.events(await scene.foundBlock(receipt.value.blockHash))).filter(isBatch)
       expect(event).toMatchObject({
         ...{ anchor: keccak256(toHex('anchor')), token: scene.token, relayerId: vault.relayerId },
-        ...{ paymentCount: 1, cancelCount: 0, results: simulation.results, txHash: hash },
+        ...{ mode: 'independent', paymentCount: 1, bitCount: 1, results: simulation.results, txHash: hash },
       })
-      const [account] = await chain.accounts(scene.token, [payer.address], receipt.value.blockHash)
+      const [account] = await chain.accounts(independent, [payer.address], receipt.value.blockHash)
       expect(account).toMatchObject({ balance: 4_000n, topNonce: 0n, nonceWindow: 1n })
 
       const { isSuccess: _isSuccess, ...place } = receipt.value

@@ -4,34 +4,10 @@ import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
 import { startHardhat } from '../../scripts/embedded/chain-hardhat.ts'
 import { localAccounts } from '../../scripts/local/accounts.ts'
 import { build } from '../../scripts/local/build.ts'
-import { missing, type Node, settle, testChain } from './chain.suite.ts'
+import { missing, settle, testChain } from './chain.suite.ts'
+import { minedFromHere, tell } from './mined-node.ts'
 
 beforeAll(build)
-
-async function tell({ rpcUrl }: Node, method: string, params: readonly unknown[]): Promise<void> {
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
-  const response = await fetch(rpcUrl, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-  const answer = (await response.json()) as { error?: { message: string } }
-  if (answer.error) throw new Error(`${method}: ${answer.error.message}`)
-}
-
-/** Blocks come from here and not from the node's clock, so that a test can hold them back. */
-async function minedFromHere(start: (options: { blockSeconds: number }) => Promise<Node>, mineMethod: string) {
-  const node = await start({ blockSeconds: 3_600 })
-  const mine = () => tell(node, mineMethod, ['0x1'])
-  let isPaused = false
-  const mining = (async () => {
-    while (!isPaused) {
-      await mine()
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
-  })()
-  const pause = () => {
-    isPaused = true
-    return mining
-  }
-  return { ...node, mine, pause, stop: () => pause().then(node.stop) }
-}
 
 testChain('anvil', () => minedFromHere(startAnvil, 'anvil_mine'))
 testChain('Hardhat', () => minedFromHere(startHardhat, 'hardhat_mine'))
@@ -49,12 +25,16 @@ describe('a reorg on anvil', () => {
 
       expect(await chain.blockByHash(dropped.hash)).toEqual({ outcome: 'absent' })
       await expect(chain.events(dropped)).rejects.toThrow(ChainUnavailableError)
-      await expect(chain.accounts(token, [payer.address], dropped.hash)).rejects.toThrow(ChainUnavailableError)
+      await expect(chain.accounts({ mode: 'independent', token }, [payer.address], dropped.hash)).rejects.toThrow(
+        ChainUnavailableError,
+      )
       const successor = await chain.blockByNumber(dropped.number)
       if (successor.outcome !== 'found') throw new Error('no block in its place')
       expect(successor.value.hash).not.toBe(dropped.hash)
       expect(successor.value.parentHash).toBe(dropped.parentHash)
-      expect(await chain.accounts(token, [payer.address], successor.value.hash)).toMatchObject([{ balance: 0n }])
+      expect(await chain.accounts({ mode: 'independent', token }, [payer.address], successor.value.hash)).toMatchObject(
+        [{ balance: 0n }],
+      )
     } finally {
       await node.stop()
     }

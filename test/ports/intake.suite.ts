@@ -8,7 +8,9 @@ import { acknowledgementLeaf, domainOf, types, zeroHash } from '../../core/proto
 import { admitOne, type Books, payerWith, verdict } from './books.ts'
 import { candidate, chain, freshAddress, holdAbove, huge, nowSeconds, order, otherChain } from './payments.ts'
 
-const accountOf = ({ chain: on, payment }: Candidate) => ({ chainId: on.chainId, vault: on.vault, ...payment })
+const accountOf = ({ chain: on, payment, taking: { mode } }: Candidate) => ({
+  ...{ chainId: on.chainId, vault: on.vault, mode, ...payment },
+})
 const tally = (verdicts: readonly (string | undefined)[]) =>
   Object.fromEntries([...Map.groupBy(verdicts, (one) => one)].map(([one, all]) => [one, all.length]))
 

@@ -8,7 +8,9 @@ import { acknowledgementLeaf } from '../../core/protocol/typed-data.ts'
 import { admitOne, type Books, payerWith, verdict } from './books.ts'
 import { candidate, chain, holdAbove, nowSeconds, order, otherChain } from './payments.ts'
 
-const accountOf = ({ chain: on, payment }: Candidate) => ({ chainId: on.chainId, vault: on.vault, ...payment })
+const accountOf = ({ chain: on, payment, taking: { mode } }: Candidate) => ({
+  ...{ chainId: on.chainId, vault: on.vault, mode, ...payment },
+})
 const operator = { operatorId: 'desk', note: 'called the payer' }
 const signedCancel = (deadline = BigInt(nowSeconds() + 600)) => ({
   signature: toHex(new Uint8Array(64).fill(7)),
@@ -43,6 +45,7 @@ export function testIntents(name: string, books: Books): void {
         chainId: chain.chainId,
         vault: chain.vault,
         payment: payment.payment,
+        taking: { mode: 'independent' },
         digest: payment.digest,
         orderId: wanted.id,
         orderAppId: 'app-shop',

@@ -8,13 +8,13 @@ import { type ChainConfig, configSchema, type TokenConfig } from '../../core/con
 import { amountMax } from '../../core/money.ts'
 import { type Order, orderHashOf, orderRefOf } from '../../core/order.ts'
 import type { Acknowledger } from '../../core/ports/intake.ts'
+import { intentDigest, type Taking } from '../../core/protocol/taking.ts'
 import {
   acknowledgementKeyDigest,
   acknowledgementRootDigest,
   domainOf,
   domainSeparator,
   type Payment,
-  paymentDigest,
   zeroOrderRef,
 } from '../../core/protocol/typed-data.ts'
 
@@ -76,8 +76,9 @@ export function candidate({
   appId = 'app-a',
   on = chain,
   orderId,
+  taking = { mode: 'independent' },
   ...fields
-}: Partial<Payment> & { appId?: string; on?: ChainConfig; orderId?: string } = {}): Candidate {
+}: Partial<Payment> & { appId?: string; on?: ChainConfig; orderId?: string; taking?: Taking } = {}): Candidate {
   const token = on.tokens.find(({ address }) => address === fields.token) ?? on.tokens[0]
   if (token === undefined) throw new Error('no such token')
   const payment: Payment = {
@@ -92,8 +93,8 @@ export function candidate({
   }
   const separator = domainSeparator(domainOf(on))
   const signature: Hex = toHex(randomBytes(64))
-  const digest = paymentDigest(separator, payment)
-  return { id: newId('pi'), appId, chain: on, token, payment, digest, signature, orderId }
+  const digest = intentDigest(separator, payment, taking)
+  return { id: newId('pi'), appId, chain: on, token, payment, taking, digest, signature, orderId }
 }
 
 export function order(fields: Partial<Order & { salt: Hex }> = {}): Order & { readonly salt: Hex } {

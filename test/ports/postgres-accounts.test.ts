@@ -9,7 +9,10 @@ const books = await postgresBooks()
 testAccounts('Postgres', books)
 
 test('an account that is introduced while finality moves is stale', async () => {
-  const account = { chainId: chain.chainId, vault: chain.vault, payer: freshAddress(), token: usdc.address }
+  const account = {
+    ...{ chainId: chain.chainId, vault: chain.vault, payer: freshAddress(), token: usdc.address },
+    mode: 'independent' as const,
+  }
   const introduced = await inTransaction(books.database, async (tx) => {
     await sql`update chain_view set finalized_number = ${finalBlock + 1n} where chain_id = ${chain.chainId}`.execute(tx)
     const waiting = books.rival.accounts.introduce(account, funded(1n), finalBlock)

@@ -25,7 +25,8 @@ const cancelled = async () => {
 }
 const change = (id: string, columns: ReturnType<typeof sql>) =>
   sql`update intent set ${columns} where id = ${uuidOfOwn('pi', id)}`.execute(database)
-const due = async () => (await batching.payments(chainId, vault, usdc.address, 100)).map(({ id }) => id)
+const kind = { token: usdc.address, mode: 'independent' } as const
+const due = async () => (await batching.payments(chainId, vault, kind, 100)).map(({ id }) => id)
 const dueCancels = async () => (await batching.cancels(chainId, vault, usdc.address, 100)).map(({ id }) => id)
 const counts = async (countMax = 1_024) =>
   new Map(
@@ -129,12 +130,12 @@ test('a batch knows the first and the last id of what it touches', async () => {
       id,
       chainId,
       vault,
-      token: usdc.address,
+      ...kind,
       anchor: zeroHash,
       opening: { sequence: 0n, head: zeroHash },
       payload: '0x01',
       gasLimit: 1n,
-      paymentIds: [second ?? '', first ?? ''],
+      payments: [second ?? '', first ?? ''].map((id, bit) => ({ id, bit })),
       cancelIds: [third ?? ''],
     }),
   ).toBe('created')

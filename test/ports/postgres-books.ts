@@ -40,11 +40,12 @@ export async function postgresBooks(): Promise<
         chainId: chain.chainId,
         vault: chain.vault,
         token: first?.payment.token ?? freshAddress(),
+        mode: first?.taking.mode ?? 'independent',
         anchor: zeroHash,
         opening: { sequence: 0n, head: zeroHash },
         payload: '0x01',
         gasLimit: 1_000_000n,
-        paymentIds: payments.map((payment) => payment.id),
+        payments: payments.map(({ id }, bit) => ({ id, bit })),
         cancelIds: [],
       })
       return { id, outcome }

@@ -316,9 +316,9 @@ describe('bounds', () => {
   test('what lies many days back is found by going on, and so is what is on the edge of a day', async () => {
     const appId = newApp()
     const { rows } = await sql<{ id: string }>`
-      insert into intent (id, app_id, chain_id, vault, token, payer, payee, amount, nonce, deadline, order_ref, digest, signature, state, created_at)
+      insert into intent (id, app_id, chain_id, vault, token, payer, payee, amount, nonce, mode, deadline, order_ref, digest, signature, state, created_at)
       select (lpad(to_hex(floor(extract(epoch from d) * 1000)::bigint), 12, '0') || '70008000' || lpad('', 12, '0'))::uuid, ${appId},
-        1, ${Buffer.alloc(20)}, ${Buffer.alloc(20)}, ${Buffer.alloc(20)}, ${Buffer.alloc(20)}, 1, 0, 0, ${Buffer.alloc(8)},
+        1, ${Buffer.alloc(20)}, ${Buffer.alloc(20)}, ${Buffer.alloc(20)}, ${Buffer.alloc(20)}, 1, 0, 'independent', 0, ${Buffer.alloc(8)},
         ${Buffer.alloc(32)}, ${Buffer.alloc(64)}, 'finalized', d
       from generate_series(date_trunc('day', now(), 'utc') - interval '60 days', date_trunc('day', now(), 'utc'), interval '12 hours') as d
       returning id`.execute(database)

@@ -96,6 +96,7 @@ const ofBooks = (on: Database) => ({
   reconciliation: createReconciliation(on),
 })
 const { chainId, vault } = chain
+const kind = { token: usdc.address, mode: 'independent' } as const
 const cancel = { signature: `0x${'07'.repeat(64)}`, deadline: BigInt(nowSeconds() + 600) } as const
 const rangeNow = () => {
   const at = { hash: zeroHash, at: BigInt(nowSeconds()), recordedAtMillis: Date.now() }
@@ -159,7 +160,7 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
     },
   ],
   ['the count of what waits', 4, async () => (on) => ofBooks(on).batching.waiting(chainId, vault, 1_024)],
-  ['the payments that wait', 4, async () => (on) => ofBooks(on).batching.payments(chainId, vault, usdc.address, 9)],
+  ['the payments that wait', 4, async () => (on) => ofBooks(on).batching.payments(chainId, vault, kind, 9)],
   ['the cancels that wait', 4, async () => (on) => ofBooks(on).batching.cancels(chainId, vault, usdc.address, 9)],
   [
     'a refusal',
@@ -174,15 +175,14 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
     4,
     async () => {
       const { id } = await accepted()
-      const records = { paymentIds: [id], cancelIds: [] }
+      const records = { payments: [{ id, bit: 0 }], cancelIds: [] }
       const payload = {
         anchor: zeroHash,
         opening: { sequence: 0n, head: zeroHash },
         payload: '0x01',
         gasLimit: 1n,
       } as const
-      return (on) =>
-        ofBooks(on).batching.create({ id: newId('sb'), chainId, vault, token: usdc.address, ...payload, ...records })
+      return (on) => ofBooks(on).batching.create({ id: newId('sb'), chainId, vault, ...kind, ...payload, ...records })
     },
   ],
   [
@@ -282,11 +282,12 @@ const cases: readonly (readonly [string, number, () => Promise<(on: Database) =>
   ],
   ['the sums of a range', 12, async () => (on) => ofBooks(on).reconciliation.sums(chain, rangeNow())],
   [
+    // All days in which a chained payment may be cancelling, whose sequence another payment has taken over.
     'what an account reserves',
-    1,
+    4,
     async () => {
       const { payment } = await accepted()
-      return (on) => ofBooks(on).reconciliation.reservations(chain, [payment])
+      return (on) => ofBooks(on).reconciliation.reservations(chain, [{ ...payment, mode: kind.mode }])
     },
   ],
   [

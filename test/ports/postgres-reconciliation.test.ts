@@ -60,7 +60,7 @@ const openBreaks = async () => (await read.listBreaks({ isOpen: true, after: und
 
 test('what an account reserves is compared with its open payments', async () => {
   const payer = await payerWith(books, 1_000n)
-  const account = { payer, token: usdc.address }
+  const account = { payer, token: usdc.address, mode: 'independent' as const }
   expect(await port.reservations(key, [account, account])).toEqual([{ ...account, reserved: 0n, open: 0n }])
   await admitOne(books, candidate({ payer, amount: 300n }))
   await admitOne(books, candidate({ payer, amount: 200n, nonce: 1n }))

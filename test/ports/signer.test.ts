@@ -63,7 +63,7 @@ describe.each([
     expect(parsed).toMatchObject({ type: 2, nonce: 0, to, data: '0xabcdef', from: signer.address, hash, value: 0n })
     expect(parsed).toMatchObject({ gasLimit: 60_000n, maxFeePerGas: 10_000_000_000n, maxPriorityFeePerGas: 2n })
 
-    const chain = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault: to, log: silent })
+    const chain = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault: to, relayerId: 1, log: silent })
     expect(await chain.send(raw)).toEqual({ outcome: 'sent' })
     expect(await chain.transaction(hash)).toEqual({
       outcome: 'found',

@@ -34,9 +34,9 @@ export async function eventsOf(
   const payment = candidate({ appId })
   const { payer, payee, token, amount, nonce, deadline, orderRef } = payment.payment
   await sql`
-    insert into intent (id, app_id, chain_id, vault, token, payer, payee, amount, nonce, deadline, order_ref, digest, signature, state)
+    insert into intent (id, app_id, chain_id, vault, token, payer, payee, amount, nonce, mode, deadline, order_ref, digest, signature, state)
     values (${uuidOfOwn('pi', payment.id)}, ${appId}, ${chain.chainId}, ${bytes(chain.vault)}, ${bytes(token)}, ${bytes(payer)},
-      ${bytes(payee)}, ${amount}, ${nonce}, ${deadline}, ${bytes(orderRef)}, ${bytes(payment.digest)},
+      ${bytes(payee)}, ${amount}, ${nonce}, 'independent', ${deadline}, ${bytes(orderRef)}, ${bytes(payment.digest)},
       ${bytes(payment.signature)}, ${states[0] ?? 'accepted'})`.execute(database)
   for (const [index, state] of states.slice(1).entries()) await addEvent(database, payment, index + 2, state)
   return payment
@@ -84,7 +84,11 @@ export const sequences = (deliveries: readonly ClaimedDelivery[]) =>
 
 /** Makes what waits due now, as time would. */
 export async function hurry(database: Database): Promise<void> {
-  await sql`update webhook_delivery set due_at = now() - interval '1 second' where state = 'open' and claimed_at is null`.execute(
+  // In one order and past what a courier holds: two updates of many rows would wait for each other.
+  await sql`
+    update webhook_delivery set due_at = now() - interval '1 second'
+    where id in (
+      select id from webhook_delivery where state = 'open' and claimed_at is null order by id for update skip locked)`.execute(
     database,
   )
 }

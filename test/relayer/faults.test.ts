@@ -30,12 +30,7 @@ async function nodeThatForgets(isSilent: () => boolean): Promise<Chain> {
   servers.push(server)
   await new Promise((resolve) => server.once('listening', resolve))
   const rpcUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return connectChain({
-    chainId: world.node.chainId,
-    rpcUrls: [rpcUrl],
-    vault: world.config.vault,
-    log: world.context.log,
-  })
+  return connectChain({ ...world.config, rpcUrls: [rpcUrl], log: world.context.log })
 }
 const withChain = (change: Partial<Chain>): StageContext => ({
   ...world.context,
@@ -88,7 +83,7 @@ describe('a node that tells less than it knows', () => {
       return found.outcome === 'absent' ? found : { ...found, value: { ...found.value, to: payer.address } }
     }
     const through = { ...other.context, chain: { ...chain, transaction }, confirmation: unknown }
-    await expect(pipeline.confirm(through)).rejects.toThrow('is no call of the vault')
+    await expect(pipeline.confirm(through)).rejects.toThrow('is no call of the contract')
     expect(await Promise.all(ids.map(other.stateOf))).toEqual(['submitted', 'submitted'])
     // The same tx, sent to the vault, is read.
     await pipeline.confirm({ ...other.context, confirmation: unknown })

@@ -49,7 +49,8 @@ describe('the life of a payment', () => {
     const unpaid = await world.pay(bad, { deadline: BigInt(now + 100) })
     // Its money leaves by a payment that somebody else brings to the chain: the books do not know yet.
     const rival = await world.candidateOf(bad, { nonce: 5n })
-    await settleDirectly(rival)
+    await world.settleDirectly([rival])
+    await world.mine()
 
     await world.run('batch', 'submit')
     await world.settleDown()
@@ -79,23 +80,3 @@ describe('the life of a payment', () => {
     expect(await world.accountOf(payer.address)).toMatchObject({ reserved: 0n, openNonces: [] })
   })
 })
-
-/** By another sender of the same relayer, past our books. */
-async function settleDirectly({
-  payment,
-  signature,
-  token,
-}: Awaited<ReturnType<typeof world.candidateOf>>): Promise<void> {
-  const { encodeBatch } = await import('../../core/protocol/packed.ts')
-  const payload = encodeBatch({
-    token: payment.token,
-    scale: token.scale,
-    anchor: `0x${'00'.repeat(32)}`,
-    payments: [{ ...payment, signature }],
-    cancels: [],
-  })
-  const other = localAccounts.lanes[1]
-  if (other === undefined) throw new Error('no second lane')
-  await world.onVault(other, 'settle', [payload])
-  await world.mine()
-}

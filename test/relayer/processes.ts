@@ -72,9 +72,9 @@ export async function startSurroundings() {
       const [batch, none] = [uuidOfOwn('sb', newId('sb')), Buffer.alloc(32)]
       await migrate(database)
       await sql`
-        insert into batch (id, chain_id, vault, token, state, anchor, payment_count, cancel_count, intent_low, intent_high,
+        insert into batch (id, chain_id, vault, token, mode, state, anchor, payment_count, cancel_count, intent_low, intent_high,
           payload, gas_limit, is_assigned)
-        values (${batch}, ${chainId}, ${bytes(vault)}, ${bytes(vault)}, 'batched', ${none}, 0, 0, ${batch}, ${batch},
+        values (${batch}, ${chainId}, ${bytes(vault)}, ${bytes(vault)}, 'independent', 'batched', ${none}, 0, 0, ${batch}, ${batch},
           ${none}, 1, true)`.execute(database)
       await sql`
         insert into account_nonce (chain_id, signer, nonce, batch_id)

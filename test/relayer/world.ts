@@ -33,21 +33,18 @@ import { createIntents } from '../../adapters/postgres/intents.ts'
 import { createLanes } from '../../adapters/postgres/lanes.ts'
 import { createReconciliation } from '../../adapters/postgres/reconciliation.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
+import { signablePayment, signablePermit } from '../../api/schemas/typed-data.ts'
 import type { Candidate } from '../../core/admit.ts'
-import { type ChainConfig, configSchema, findToken } from '../../core/config.ts'
+import { type ChainConfig, configSchema, contractsOf, findToken, tokenDomainOf } from '../../core/config.ts'
 import type { IntentState } from '../../core/intent.ts'
 import { type ArchiveStore, StoreUnavailableError } from '../../core/ports/archive-store.ts'
 import type { Clock } from '../../core/ports/clock.ts'
+import { settleCalldata } from '../../core/protocol/settle-calldata.ts'
 import { parseSignature } from '../../core/protocol/signature.ts'
-import {
-  domainOf,
-  domainSeparator,
-  type Payment,
-  paymentDigest,
-  types,
-  zeroOrderRef,
-} from '../../core/protocol/typed-data.ts'
+import { intentDigest, type Mode, type Taking } from '../../core/protocol/taking.ts'
+import { domainOf, domainSeparator, type Payment, zeroOrderRef } from '../../core/protocol/typed-data.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
+import { pack } from '../../relayer/draft.ts'
 import { pipeline } from '../../relayer/pipeline.ts'
 import type { StageContext } from '../../relayer/stage.ts'
 import type { LocalArweave } from '../../scripts/embedded/arweave.ts'
@@ -66,43 +63,54 @@ const depth = 2
  */
 export async function createWorld({
   lane = {},
+  batch = {},
+  isPull = false,
+  olderBlocks = 0,
   archives,
 }: {
   lane?: object
+  batch?: object
+  /** The stages work for the pull settler instead of the vault. */
+  isPull?: boolean
+  /** Blocks that the books follow from before the contracts were deployed. */
+  olderBlocks?: number
   /** A local Arweave to archive on; without one its stage cannot run. */
   archives?: { readonly arweave: LocalArweave }
 } = {}) {
   await build()
   const node = await startAnvil({ blockSeconds: 1 })
   afterAll(node.stop)
-  const deployment = await deploy(node)
   const client = createTestClient({ mode: 'anvil', chain: anvil, transport: http(node.rpcUrl), cacheTime: 0 })
     .extend(publicActions)
     .extend(walletActions)
+  if (olderBlocks > 0) await client.mine({ blocks: olderBlocks })
+  const deployment = await deploy(node)
   await client.setIntervalMining({ interval: 0 })
 
   const [token] = deployment.tokens
   if (token === undefined) throw new Error('no token')
-  const [config] = configSchema.parse({
+  const [chainConfig] = configSchema.parse({
     chains: [
       {
         ...{ chainId: node.chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault: deployment.vault },
-        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock, blockSeconds: 1 },
+        pullSettler: deployment.pullSettler,
+        ...{ relayerId: deployment.relayerId, startBlock: deployment.startBlock - olderBlocks, blockSeconds: 1 },
         finality: { rule: 'depth', depth },
         tokens: [{ ...token, amountMin: '1', amountMax: '1000000000', holdAbove: '100000000' }],
-        batch: { ageMillisMax: 1 },
+        batch: { ageMillisMax: 1, ...batch },
         lane,
       },
     ],
   }).chains as readonly ChainConfig[]
-  if (config === undefined) throw new Error('no chain')
+  if (chainConfig === undefined) throw new Error('no chain')
+  const config = contractsOf(chainConfig)[isPull ? 1 : 0] ?? chainConfig
 
   const { database } = await freshDatabase()
   const clock: Clock = { nowMillis: () => Date.now() }
   const log = { debug: silent, info: silent, warn: silent, error: silent }
   const authority = localSigner(privateKeyOf(localAccounts.acknowledger))
   const acknowledger = await createAcknowledger({
-    authorities: new Map([[config.chainId, { authority, relayerId: config.relayerId, vault: config.vault }]]),
+    authorities: new Map([[config.chainId, { authority, relayerId: config.relayerId, vault: deployment.vault }]]),
     newKey: () => localSigner(generatePrivateKey()),
     clock,
     log,
@@ -113,7 +121,7 @@ export async function createWorld({
   const intake = createIntake({ database, acknowledger, newId })
   const context: StageContext = {
     config,
-    chain: connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault: config.vault, log }),
+    chain: connectChain({ ...config, log }),
     signers: localAccounts.lanes.slice(0, 1).map((account) => {
       const signer = localSigner(privateKeyOf(account))
       return {
@@ -171,8 +179,8 @@ export async function createWorld({
       encodeFunctionData({ abi: vaultAbi, functionName, args } as Parameters<typeof encodeFunctionData>[0]),
     )
 
-  /** A fresh wallet with `deposit` in the vault, final and in the books. */
-  const payerWith = async (deposit: bigint): Promise<PrivateKeyAccount> => {
+  /** A fresh wallet with `deposit` in the vault, or allowed to the pull settler, final and in the books. */
+  const payerWith = async (deposit: bigint, mode: Mode = 'independent'): Promise<PrivateKeyAccount> => {
     const account = privateKeyToAccount(generatePrivateKey())
     await client.setBalance({ address: account.address, value: 10n ** 18n })
     const erc20 = parseAbi([
@@ -191,25 +199,30 @@ export async function createWorld({
       encodeFunctionData({ abi: erc20, functionName: 'approve', args: [config.vault, deposit] }),
     )
     await mine()
-    await onVault(account, 'deposit', [token.address, deposit, config.relayerId])
+    const depositing = { independent: 'deposit', chained: 'depositChained', pull: undefined }[mode]
+    if (depositing !== undefined) await onVault(account, depositing, [token.address, deposit, config.relayerId])
     await settleDown()
-    await introduce(account.address)
+    await introduce(account.address, mode)
     return account
   }
-  const introduce = async (payer: Address): Promise<void> => {
+  const introduce = async (payer: Address, mode: Mode): Promise<void> => {
     const view = await accounts.view(config.chainId, config.vault)
     if (view === undefined) throw new Error('the chain has not been seen')
-    const [state] = await context.chain.accounts(token.address, [payer], view.finalizedHash)
+    const [state] = await context.chain.accounts({ mode, token: token.address }, [payer], view.finalizedHash)
     if (state === undefined) throw new Error('no account')
     await accounts.introduce(
-      { chainId: config.chainId, vault: config.vault, payer, token: token.address },
+      { chainId: config.chainId, vault: config.vault, payer, token: token.address, mode },
       state,
       view.finalizedNumber,
     )
   }
 
   const separator = domainSeparator(domainOf(config))
-  const sign = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}) => {
+  const sign = async (
+    payer: PrivateKeyAccount,
+    fields: Partial<Payment> = {},
+    taking: Taking = { mode: 'independent' },
+  ) => {
     const payment: Payment = {
       payer: payer.address,
       payee: localAccounts.merchants[0]?.address ?? config.vault,
@@ -220,16 +233,18 @@ export async function createWorld({
       orderRef: zeroOrderRef,
       ...fields,
     }
-    const signature = await payer.signTypedData({
-      domain: domainOf(config),
-      types,
-      primaryType: 'Payment',
-      message: payment,
-    })
-    return { payment, signature, digest: paymentDigest(separator, payment) }
+    const listed = findToken(config, token.address)
+    if (listed === undefined) throw new Error('the token is not listed')
+    const { digest } = signablePayment(domainOf(config), payment, taking, tokenDomainOf(config, listed))
+    const signature = await payer.sign({ hash: digest })
+    return { payment, taking, signature, digest: intentDigest(separator, payment, taking) }
   }
-  const candidateOf = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}): Promise<Candidate> => {
-    const { payment, signature, digest } = await sign(payer, fields)
+  const candidateOf = async (
+    payer: PrivateKeyAccount,
+    fields: Partial<Payment> = {},
+    how: Taking = { mode: 'independent' },
+  ): Promise<Candidate> => {
+    const { payment, taking, signature, digest } = await sign(payer, fields, how)
     const parsed = parseSignature(signature)
     const listed = findToken(config, token.address)
     if (parsed.outcome !== 'ok' || listed === undefined) throw new Error('a test signs well')
@@ -239,14 +254,28 @@ export async function createWorld({
       chain: config,
       token: listed,
       payment,
+      taking,
       digest,
       signature: parsed.compact,
       orderId: undefined,
     }
   }
+  /** For the settler to take `value` of the payer's tokens. */
+  const permitOf = async (payer: PrivateKeyAccount, { value, nonce }: { value: bigint; nonce: bigint }) => {
+    const found = findToken(config, token.address)
+    const domain = found === undefined ? undefined : tokenDomainOf(config, found, 'permit')
+    if (domain === undefined) throw new Error('the token takes no permits')
+    const deadline = BigInt(nowSeconds() + 4 * 3600)
+    const terms = { owner: payer.address, value, deadline }
+    const { digest } = signablePermit(domain, { ...terms, spender: config.vault, nonce })
+    const parsed = parseSignature(await payer.sign({ hash: digest }))
+    if (parsed.outcome !== 'ok') throw new Error('a test signs well')
+    return { ...terms, signature: parsed.compact }
+  }
+  const nowSeconds = (): number => Math.floor(clock.nowMillis() / 1000)
   /** Signs and admits a payment; throws unless it was taken. Returns what accept answered, too. */
-  const pay = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}) => {
-    const candidate = await candidateOf(payer, fields)
+  const pay = async (payer: PrivateKeyAccount, fields: Partial<Payment> = {}, taking?: Taking) => {
+    const candidate = await candidateOf(payer, fields, taking)
     const [admitted] = await intake.admit([candidate], Math.floor(clock.nowMillis() / 1000))
     if (admitted === undefined || admitted.outcome === 'refused' || admitted.outcome === 'known') {
       throw new Error(`not taken: ${JSON.stringify(admitted)}`)
@@ -254,17 +283,52 @@ export async function createWorld({
     return { id: candidate.id, candidate, admitted }
   }
 
+  /** By another sender of the same relayer, past our books; in the next block. */
+  const settleDirectly = async (candidates: readonly Candidate[], other = localAccounts.lanes[1]): Promise<void> => {
+    const [first] = candidates
+    if (first === undefined || other === undefined) throw new Error('no payment or no second lane')
+    const payments = candidates.map(({ id, payment, taking, signature }) => ({ id, ...payment, taking, signature }))
+    const { mode } = first.taking
+    const anchor: Hex = `0x${'00'.repeat(32)}`
+    const { payload } = pack({ token: token.address, mode, anchor, payments, cancels: [] }, first.token.scale)
+    await send(other, config.vault, settleCalldata(payload))
+  }
+
+  /** By a relayer of another id, which the vault lists as well. */
+  const settleAsAnother = async (candidates: readonly Candidate[]): Promise<void> => {
+    const other = localAccounts.owner
+    const args = [other.address, config.relayerId + 1] as const
+    await send(other, deployment.vault, encodeFunctionData({ abi: vaultAbi, functionName: 'addRelayer', args }))
+    await mine()
+    await settleDirectly(candidates, other)
+  }
+
   return {
     ...{ node, client, config, context, database, accounts, intents, intake, token, deployment, clock },
-    ...{ run, mine, settleDown, payerWith, sign, candidateOf, pay, stateOf, send, onVault },
+    ...{
+      run,
+      mine,
+      settleDown,
+      payerWith,
+      sign,
+      candidateOf,
+      permitOf,
+      nowSeconds,
+      pay,
+      stateOf,
+      send,
+      onVault,
+      settleDirectly,
+      settleAsAnother,
+    },
     /** Two payments on their way in one batch that the node holds, not mined. */
     submitted: async (payer: PrivateKeyAccount) => {
       const payments = [await pay(payer, { nonce: 0n }), await pay(payer, { nonce: 1n })]
       await run('batch', 'submit')
       return payments.map(({ id }) => id)
     },
-    accountOf: (payer: Address) =>
-      accounts.find({ chainId: config.chainId, vault: config.vault, payer, token: token.address }),
+    accountOf: (payer: Address, mode: Mode = 'independent') =>
+      accounts.find({ chainId: config.chainId, vault: config.vault, payer, token: token.address, mode }),
     onChain: async (payer: Address) =>
       client.readContract({
         address: config.vault,
@@ -272,6 +336,17 @@ export async function createWorld({
         functionName: 'accountOf',
         args: [payer, token.address],
       }),
+    /** Reconciles what is final. What was compared, and what was found. */
+    reconciled: async () => {
+      await run('record', 'reconcile')
+      const breaks = await sql`select kind, subject, expected, actual from reconciliation_break`.execute(database)
+      const last = await sql<{ to: number; settled: number }>`
+        select max(to_block) as to, sum((totals->0->'chain'->>'settledCount')::int) as settled from reconciliation`.execute(
+        database,
+      )
+      const [found] = last.rows
+      return { breaks: breaks.rows, settledCount: Number(found?.settled ?? 0) }
+    },
     batches: async () => {
       const found = await sql<{
         id: string

@@ -1,0 +1,116 @@
+import type { Address } from 'viem'
+import { type TokenConfig, tokenDomainOf } from '../core/config.ts'
+import { type Refusal, refusal } from '../core/errors.ts'
+import { type Chain, ChainUnavailableError } from '../core/ports/chain.ts'
+import type { Signatures } from '../core/ports/signatures.ts'
+import type { SignedPermit } from '../core/protocol/packed-pull.ts'
+import type { Taking } from '../core/protocol/taking.ts'
+import type { Payment } from '../core/protocol/typed-data.ts'
+import type { KnownContract } from './chains.ts'
+import type { Submission } from './schemas/intent.ts'
+import { type Signable, signablePermit } from './schemas/typed-data.ts'
+import { checkSignature, type SignatureClaim } from './signature.ts'
+
+/** A permit that comes with a payment, before its signature is checked. */
+export type PermitDraft = {
+  readonly claim: SignatureClaim
+  readonly nonce: bigint
+  readonly terms: Omit<SignedPermit, 'signature'>
+}
+
+/** Everything about a permit that needs neither chain nor cryptography. Undefined: none came along. */
+export function draftPermit(
+  known: KnownContract,
+  token: TokenConfig,
+  { payment, taking }: { payment: Payment; taking: Taking },
+  permit: Submission['permit'],
+): PermitDraft | Refusal | undefined {
+  if (permit === undefined) return undefined
+  if (taking.mode !== 'pull' || taking.means !== 'allowance') {
+    return refusal('invalid_request', 'a permit goes with mode pull and means allowance', { mode: taking.mode })
+  }
+  const domain = tokenDomainOf(known.config, token, 'permit')
+  if (domain === undefined) {
+    return refusal('means_unsupported', `${token.symbol} takes no permits`, { token: token.address })
+  }
+  const { value, nonce, deadline, signature } = permit
+  // One that ends earlier could be dead when the payment's batch is sent.
+  if (deadline < payment.deadline) {
+    const fields = { deadline: `${deadline}`, earliest: `${payment.deadline}` }
+    return refusal(
+      'permit_invalid',
+      `the permit ends at ${deadline}, before the payment at ${payment.deadline}`,
+      fields,
+    )
+  }
+  const terms = { owner: payment.payer, value, deadline }
+  const { digest } = signablePermit(domain, { ...terms, spender: known.config.vault, nonce })
+  return { claim: { digest, signature, signer: payment.payer }, nonce, terms }
+}
+
+export type Permitted<One> = One & { readonly signedPermit: SignedPermit | undefined }
+type WithPermit = {
+  readonly outcome: 'ok'
+  readonly known: KnownContract
+  readonly token: TokenConfig
+  readonly permit: PermitDraft | undefined
+}
+
+/** Checks signatures of permits, and that the token expects their nonces next: others could never be used, or only later. */
+export function checkPermits<One extends WithPermit>(
+  signatures: Signatures,
+  all: readonly One[],
+): Promise<readonly (Permitted<One> | Refusal)[]> {
+  return Promise.all(
+    all.map(async (one): Promise<Permitted<One> | Refusal> => {
+      const { permit } = one
+      if (permit === undefined) return { ...one, signedPermit: undefined }
+      const checked = checkSignature(signatures, permit.claim)
+      if (checked.outcome === 'refused') return checked
+      const misplaced = await refuseNonce(one, permit)
+      return misplaced ?? { ...one, signedPermit: { ...permit.terms, signature: checked.signature } }
+    }),
+  )
+}
+
+async function refuseNonce(
+  { known: { node, config }, token }: WithPermit,
+  { nonce, terms }: PermitDraft,
+): Promise<Refusal | undefined> {
+  const expected = await permitNonceOf(node, token.address, terms.owner)
+  if (expected === undefined) {
+    const { chainId } = config
+    const fields = { chainId, retryAfterSeconds: 2 }
+    return refusal('chain_unavailable', `chain ${chainId}: the node did not say which permit comes next`, fields)
+  }
+  if (nonce === expected) return undefined
+  const fields = { nonce: `${nonce}`, expected: `${expected}` }
+  return refusal('permit_invalid', `the permit has the nonce ${nonce}, the token expects ${expected}`, fields)
+}
+
+/** Undefined if the node does not answer. */
+export async function permitNonceOf(
+  node: Chain | undefined,
+  token: Address,
+  owner: Address,
+): Promise<bigint | undefined> {
+  try {
+    return (await node?.permitNonces(token, [owner]))?.[0]
+  } catch (error) {
+    if (error instanceof ChainUnavailableError) return undefined
+    throw error
+  }
+}
+
+/** What the payer signs so that the settler may take what is open and this payment. */
+export function proposePermit(
+  known: KnownContract,
+  token: TokenConfig,
+  { payer, deadline, amount }: Pick<Payment, 'payer' | 'deadline' | 'amount'>,
+  { reserved, nonce }: { reserved: bigint; nonce: bigint },
+): (Signable & { readonly value: bigint; readonly nonce: bigint; readonly deadline: bigint }) | undefined {
+  const domain = tokenDomainOf(known.config, token, 'permit')
+  if (domain === undefined) return undefined
+  const terms = { value: reserved + amount, nonce, deadline }
+  return { ...signablePermit(domain, { ...terms, owner: payer, spender: known.config.vault }), ...terms }
+}
