@@ -25,7 +25,7 @@ export function screen({
   if (contract !== chain.vault || !modesOf(chain).includes(taking.mode)) {
     const detail = `${contract} on chain ${chain.chainId} settles no payments of mode ${taking.mode}`
     const pullSettler = chain.pullSettler ?? null
-    return refusal('wrong_contract', detail, { contract, mode: taking.mode, vault: chain.vault, pullSettler })
+    return refusal('wrong_contract', detail, { contract, mode: taking.mode, vault: homeOf(chain), pullSettler })
   }
   const token = findToken(chain, payment.token)
   if (token === undefined) {

@@ -22,7 +22,8 @@ import {
   type Guarantee,
 } from '../../core/protocol/typed-data.ts'
 import { localAccounts } from '../../scripts/local/accounts.ts'
-import { createWorld, deposit, holdAbove, type World } from './world.ts'
+import { deposit } from './wallets.ts'
+import { createWorld, holdAbove, type World } from './world.ts'
 
 let world: World
 type Payer = ReturnType<typeof privateKeyToAccount>

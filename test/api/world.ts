@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Address, Hex, TypedDataDefinition } from 'viem'
-import { createTestClient, http, parseAbi } from 'viem'
+import { createTestClient, http } from 'viem'
 import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { anvil } from 'viem/chains'
 import { afterAll } from 'vitest'
@@ -30,13 +30,14 @@ import { createApp } from '../../api/app.ts'
 import { limitsDefault } from '../../api/limits.ts'
 import type { ApiPorts } from '../../api/ports.ts'
 import type { IntentJson } from '../../api/schemas/intent.ts'
-import { configSchema, contractKey } from '../../core/config.ts'
-import { vaultAbi } from '../../core/protocol/vault-abi.ts'
+import { configSchema, contractKey, contractsOf } from '../../core/config.ts'
+import type { Chain } from '../../core/ports/chain.ts'
 import { startAnvil } from '../../scripts/embedded/chain-anvil.ts'
 import { localAccounts, privateKeyOf } from '../../scripts/local/accounts.ts'
 import { build } from '../../scripts/local/build.ts'
 import { deploy } from '../../scripts/local/deploy.ts'
 import { freshDatabase } from '../ports/postgres-server.ts'
+import { walletsOn } from './wallets.ts'
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Body }
 // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever came back
@@ -44,16 +45,18 @@ type Body = any
 type AppName = 'wallet' | 'merchant' | 'operator'
 type Sent = { readonly as?: AppName; readonly key?: string; readonly headers?: Record<string, string> }
 
-export const deposit = 100_000_000n
 export const holdAbove = 50_000_000n
 const secrets: Record<AppName, string> = { wallet: 'wallet-secret', merchant: 'merchant-secret', operator: 'op-secret' }
 
 /** The real API on a real Postgres and a real vault on anvil. The relayer is another process: its view is written here. */
 export async function createWorld({
   payerCount = 2,
+  isPull = false,
   ports: replaced = {},
 }: {
   payerCount?: number
+  /** With the pull settler beside the vault; the first token takes authorizations and permits, the second neither. */
+  isPull?: boolean
   ports?: Partial<ApiPorts>
 } = {}) {
   await build()
@@ -63,12 +66,15 @@ export async function createWorld({
   const [token, long] = deployment.tokens
   if (token === undefined || long === undefined) throw new Error('no token')
   const { chainId, vault, relayerId } = deployment
+  const settler = deployment.pullSettler ?? vault
+  const neither = { authorization: undefined, permit: undefined }
   const chain = {
+    ...(isPull ? { pullSettler: deployment.pullSettler } : {}),
     ...{ chainId, name: 'anvil', rpcUrls: [node.rpcUrl], vault, relayerId, startBlock: 0, blockSeconds: 1 },
     finality: { rule: 'depth', depth: 0 },
     tokens: [
       { ...token, amountMin: '1000', amountMax: '1000000000', holdAbove: `${holdAbove}` },
-      { ...long, amountMin: '1', amountMax: `${10n ** 24n}`, holdAbove: `${10n ** 24n}` },
+      { ...long, ...neither, amountMin: '1', amountMax: `${10n ** 24n}`, holdAbove: `${10n ** 24n}` },
     ],
   }
   const config = configSchema.parse({ chains: [chain] })
@@ -94,7 +100,9 @@ export async function createWorld({
     await apps.put({ id: name, name, role, secretSha256: createHash('sha256').update(secret).digest() })
   }
   const woken: number[] = []
-  const evm = connectChain({ chainId: node.chainId, rpcUrls: [node.rpcUrl], vault, relayerId, log })
+  const contracts = config.chains.flatMap(contractsOf)
+  const chains = new Map(contracts.map((contract) => [contractKey(contract), connectChain({ ...contract, log })]))
+  const evm = chains.get(contractKey({ chainId, vault })) as Chain
   const deploymentSecrets = createSecrets([`0x${'5e'.repeat(32)}`])
   const ports: ApiPorts = {
     ...{ config, apps, clock, log, newId, authority: authority.address },
@@ -112,7 +120,7 @@ export async function createWorld({
     webhookDeliveries: createWebhookDeliveries(database),
     webhookKeys: createWebhookKeys(deploymentSecrets),
     allowsLoopback: false,
-    chains: new Map([[contractKey({ chainId, vault }), evm]]),
+    chains,
     queue: { wake: async (wake) => void woken.push(wake.chainId) },
     secrets: deploymentSecrets,
     signatures: await createSignatures(),
@@ -138,9 +146,11 @@ export async function createWorld({
   async function see({ ageSeconds = 0 }: { ageSeconds?: number } = {}): Promise<void> {
     const { number, hash } = await evm.head()
     const at = Math.floor(clock.nowMillis() / 1000) - ageSeconds
+    const followed = contracts.map(({ vault: contract }) => bytes(contract))
     await sql`
       insert into chain_view (chain_id, vault, head_number, head_hash, head_at, finalized_number, finalized_hash, finalized_at, is_paused)
-      values (${chainId}, ${bytes(vault)}, ${number}, ${bytes(hash)}, ${at}, ${number}, ${bytes(hash)}, ${at}, false)
+      select ${chainId}, contract, ${number}, ${bytes(hash)}, ${at}, ${number}, ${bytes(hash)}, ${at}, false
+      from unnest(${followed}::bytea[]) as contract
       on conflict (chain_id, vault) do update set head_number = excluded.head_number, head_hash = excluded.head_hash,
         head_at = excluded.head_at, finalized_number = excluded.finalized_number,
         finalized_hash = excluded.finalized_hash, finalized_at = excluded.finalized_at, observed_at = now()`.execute(
@@ -181,6 +191,7 @@ export async function createWorld({
       long,
       chainId,
       vault,
+      settler,
       evm,
       woken,
       logged,
@@ -189,6 +200,7 @@ export async function createWorld({
       fund,
       clock,
     },
+    ...walletsOn(node.rpcUrl, deployment, see),
     payee: localAccounts.merchants[0]?.address as Address,
     merchants: localAccounts.merchants,
     post: (path: string, body?: string | object, sent?: Sent) => send('POST', path, body, sent),
@@ -200,26 +212,6 @@ export async function createWorld({
       const { chainId: onChain, contract, ...message } = intent
       const typedData = { ...prepared.typedData, message } as TypedDataDefinition
       return { intent, signature: await payer.signTypedData(typedData) }
-    },
-    /** Mints, approves and deposits, bound to our relayer, until it is final in the relayer's eyes. */
-    depositFor: async (payer: PrivateKeyAccount, amount = deposit, of: Address = token.address): Promise<void> => {
-      const { localWallet } = await import('../../scripts/local/deploy.ts')
-      const wallet = localWallet({ rpcUrl: node.rpcUrl, account: payer as never })
-      const abi = parseAbi([
-        'function mint(address to, uint256 amount)',
-        'function approve(address to, uint256 amount)',
-      ])
-      await Promise.all([
-        wallet.call({ address: of, abi, functionName: 'mint', args: [payer.address, amount] }),
-        wallet.call({ address: of, abi, functionName: 'approve', args: [vault, amount] }),
-        wallet.call({
-          address: vault,
-          abi: vaultAbi,
-          functionName: 'deposit',
-          args: [of, amount, relayerId],
-        }),
-      ])
-      await see()
     },
     /** Everything that a refused request must leave as it was. */
     stored: async (): Promise<unknown> => {

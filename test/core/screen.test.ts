@@ -75,6 +75,8 @@ describe('contracts and modes', () => {
   test('a wrong one is named beside those that would do', () => {
     const refused = screen({ ...{ chain: ofVault, contract: vault, payment, taking: byAllowance, nowSeconds: now } })
     expect(refused).toMatchObject({ fields: { contract: vault, mode: 'pull', vault, pullSettler } })
+    const also = screen({ ...{ chain: ofSettler, contract: pullSettler, payment, taking: chained, nowSeconds: now } })
+    expect(also).toMatchObject({ fields: { contract: pullSettler, mode: 'chained', vault, pullSettler } })
     expect(screened({}, vault, byAllowance)).toMatchObject({ fields: { pullSettler: null } })
   })
 
