@@ -19,6 +19,17 @@ export default defineConfig({
       optimizer: { enabled: true, runs: 600 },
     },
   },
+  test: {
+    solidity: {
+      profiles: {
+        default: {},
+        // npm run fuzz
+        deep: { fuzz: { runs: 10_000 } },
+        // npm run mutate:contracts. With so little gas a loop without end ends within seconds.
+        mutation: { fuzz: { runs: 64 }, gasLimit: 2_000_000_000n },
+      },
+    },
+  },
   networks: {
     default: { type: 'edr-simulated', chainType: 'l1', hardfork: 'osaka' },
   },

@@ -78,10 +78,7 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
       const ready = [...new Set(payers)].filter((payer) => !refusals.has(payer))
       const read = await readWallets(known, of, ready)
       if ('outcome' in read) for (const payer of ready) refusals.set(payer, read)
-      else
-        await inParallel(read, ({ payer, wallet, asOfBlock }) =>
-          accounts.refreshWallet(accountOf(payer), wallet, asOfBlock),
-        )
+      else await inParallel(read, ({ payer, wallet }) => accounts.refreshWallet(accountOf(payer), wallet))
     }
     return payers.map((payer): Introduced => refusals.get(payer) ?? { outcome: 'ready' })
   }
@@ -99,19 +96,13 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
       })
   }
 
-  /**
-   * The larger of what wallets hold at the final block and at the head: a payment that is included and not final has left
-   * the head's balance, but is reserved still.
-   */
   async function readWallets(known: KnownContract, of: AccountsOf, payers: readonly Address[]) {
     const [final, head] = await Promise.all([readFinal(known, of, payers), readHead(known, of, payers)])
     if ('outcome' in final) return final
     if ('outcome' in head) return head
     return final.states.map(({ payer, state }, index) => {
-      const now = head.states[index]?.state ?? state
-      const balance = most(state.balance, now.balance)
-      const allowance = most(state.allowance ?? 0n, now.allowance ?? 0n)
-      return { payer, wallet: { balance, allowance }, asOfBlock: final.asOfBlock }
+      const wallet = { final: state, head: head.states[index]?.state ?? state, asOfBlock: final.asOfBlock }
+      return { payer, wallet }
     })
   }
 
@@ -166,8 +157,6 @@ export function introduction({ accounts }: Pick<ApiPorts, 'accounts'>): Introduc
 function refuseChainSilence(chainId: number, why: string): Refusal {
   return refusal('chain_unavailable', `chain ${chainId}: ${why}`, { chainId, retryAfterSeconds: 2 })
 }
-
-const most = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
   const rest = [...items]

@@ -43,8 +43,8 @@ export async function findPayerAccount(
     }
     const found = await find(known, mode)
     if ('outcome' in found) {
-      // Whether other modes would do, an outage leaves open.
-      if (!isAnswer.has(found.code)) return found
+      // Whether this mode would do, an outage leaves open: an account that is there still gets its answer, and its warning.
+      if (!isAnswer.has(found.code)) return bound[0] ?? found
       refusals.push(found)
     } else if (hasEnough(found, wanted)) return found
     else bound.push(found)

@@ -1,7 +1,8 @@
-import { nextLink, openTail } from '../core/chained.ts'
+import { nextLink, refuseTail, sequenceMax } from '../core/chained.ts'
 import { RelayError } from '../core/errors.ts'
 import type { Accounts } from '../core/ports/accounts.ts'
 import type { Means, Taking } from '../core/protocol/taking.ts'
+import { errorOf } from './middleware/problem.ts'
 import { meansFor, type PayerAccount, type Wanted } from './payer-account.ts'
 
 /** A payment that is to get its place; `deadline` and `now` in unix seconds. */
@@ -14,7 +15,7 @@ export async function placeIn(
   accounts: Pick<Accounts, 'reserveNonce'>,
 ): Promise<{ readonly nonce: bigint; readonly taking: Taking }> {
   const { account } = found
-  if (account.mode === 'chained') return afterLast(found)
+  if (account.mode === 'chained') return afterLast(found, wanted.now)
   const taking = takingFor(found, account.mode, wanted)
   const nonce = await accounts.reserveNonce(account, { expiresAt: wanted.deadline, nowSeconds: wanted.now })
   if (nonce === 'full') {
@@ -25,13 +26,17 @@ export async function placeIn(
 }
 
 /** Kept for nobody: whoever submits first has it. */
-function afterLast({ record: { state, tail } }: PayerAccount): { readonly nonce: bigint; readonly taking: Taking } {
-  const last = openTail(state, tail)
-  if (last?.isHeld === true) {
-    const detail = `payment ${last.sequence} of this account waits for an operator`
-    throw new RelayError('previous_held', detail, { fields: { sequence: `${last.sequence}` } })
-  }
+function afterLast(
+  { record: { state, tail } }: PayerAccount,
+  now: number,
+): { readonly nonce: bigint; readonly taking: Taking } {
+  const refused = refuseTail(state, tail, now)
+  if (refused !== undefined) throw errorOf(refused)
   const { sequence, previous } = nextLink(state, tail)
+  if (sequence > sequenceMax) {
+    const detail = `the account has had ${sequenceMax} chained payments, and can have no more`
+    throw new RelayError('nonce_out_of_window', detail, { fields: { sequenceMax: `${sequenceMax}` } })
+  }
   return { nonce: sequence, taking: { mode: 'chained', previous } }
 }
 

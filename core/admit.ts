@@ -1,7 +1,7 @@
 import type { Address, Hex } from 'viem'
 import { type AccountState, availableFloor, judgeNonce } from './account.ts'
 import { type ChainView, decidePromise, type Promised } from './acknowledgement.ts'
-import { linkOf, nextLink, openTail, type Tail } from './chained.ts'
+import { linkOf, nextLink, refuseTail, type Tail } from './chained.ts'
 import type { ChainConfig, TokenConfig } from './config.ts'
 import { type Refusal, refusal } from './errors.ts'
 import type { Order } from './order.ts'
@@ -82,7 +82,7 @@ export function admit(candidates: readonly Candidate[], books: Books, nowSeconds
     const openNonces = [...account.openNonces, ...(taken.nonces.get(key) ?? [])]
     const misplaced =
       taking.mode === 'chained'
-        ? refuseLink(payment, taking.previous, account.state, tail)
+        ? refuseLink(payment, taking.previous, account.state, tail, nowSeconds)
         : refuseNonce(payment.nonce, account.state, openNonces)
     if (misplaced !== undefined) return misplaced
 
@@ -102,7 +102,7 @@ export function admit(candidates: readonly Candidate[], books: Books, nowSeconds
     const isHeld = payment.amount > candidate.token.holdAbove
     if (taking.mode === 'chained') {
       const link = linkOf(payment, taking.previous, candidate.token.scale)
-      taken.tails.set(key, { sequence: payment.nonce, link, isHeld })
+      taken.tails.set(key, { sequence: payment.nonce, link, isHeld, waitsUntil: payment.deadline })
     }
     if (isHeld) {
       return { outcome: 'held', orderId, reason: `above ${candidate.token.holdAbove} ${candidate.token.symbol} units` }
@@ -180,14 +180,11 @@ function refuseLink(
   previous: Hex,
   state: AccountState,
   tail: Tail | undefined,
+  nowSeconds: number,
 ): Refusal | undefined {
   const next = nextLink(state, tail)
   if (nonce === next.sequence && previous === next.previous) {
-    const last = openTail(state, tail)
-    if (last === undefined || !last.isHeld) return undefined
-    return refusal('previous_held', `payment ${last.sequence} of this account waits for an operator`, {
-      sequence: `${last.sequence}`,
-    })
+    return refuseTail(state, tail, nowSeconds)
   }
   return refusal(
     'previous_mismatch',

@@ -1,5 +1,6 @@
 import type { Hex } from 'viem'
 import type { AccountState } from './account.ts'
+import { type Refusal, refusal } from './errors.ts'
 import { chainedLink, type Link } from './protocol/packed-chained.ts'
 import type { ChainStart } from './protocol/settlement.ts'
 import type { Payment } from './protocol/typed-data.ts'
@@ -10,14 +11,36 @@ export const zeroLink: Hex = `0x${'00'.repeat(16)}`
 export const sequenceMax = 2n ** 24n - 1n
 
 /** The last payment of an account that is open and not being cancelled. */
-export type Tail = { readonly sequence: bigint; readonly link: Hex; readonly isHeld: boolean }
+export type Tail = {
+  readonly sequence: bigint
+  readonly link: Hex
+  readonly isHeld: boolean
+  /** Last second at which it may be batched; undefined if it is in a batch. */
+  readonly waitsUntil?: bigint | undefined
+}
 
 /** What the next payment of a chained account signs. */
 export type Next = { readonly sequence: bigint; readonly previous: Hex }
 
 /** A tail that the chain has passed is settled: its account was read after it. */
-export function openTail({ topNonce }: Pick<AccountState, 'topNonce'>, tail: Tail | undefined): Tail | undefined {
+function openTail({ topNonce }: Pick<AccountState, 'topNonce'>, tail: Tail | undefined): Tail | undefined {
   return tail !== undefined && tail.sequence > topNonce ? tail : undefined
+}
+
+/** Why nothing may continue the account's last payment now; undefined if something may. A batch takes nothing past its deadline. */
+export function refuseTail(
+  account: Pick<AccountState, 'topNonce'>,
+  tail: Tail | undefined,
+  nowSeconds: number,
+): Refusal | undefined {
+  const last = openTail(account, tail)
+  if (last === undefined) return undefined
+  const fields = { sequence: `${last.sequence}` }
+  if (last.isHeld) {
+    return refusal('previous_held', `payment ${last.sequence} of this account waits for an operator`, fields)
+  }
+  if (last.waitsUntil === undefined || last.waitsUntil >= BigInt(nowSeconds)) return undefined
+  return refusal('previous_expired', `payment ${last.sequence} of this account expired at ${last.waitsUntil}`, fields)
 }
 
 export function nextLink(account: Pick<AccountState, 'topNonce' | 'head'>, tail: Tail | undefined): Next {

@@ -165,9 +165,10 @@ export function isPullSettler({ vault, pullSettler }: Pick<ChainConfig, 'vault' 
   return vault === pullSettler
 }
 
-/** Modes in which a contract settles. */
-export function modesOf(contract: Pick<ChainConfig, 'vault' | 'pullSettler'>): readonly Mode[] {
-  return isPullSettler(contract) ? ['pull'] : ['independent', 'chained']
+/** Modes in which a contract settles. A chained account has 16 bits for its relayer's id. */
+export function modesOf(contract: Pick<ChainConfig, 'vault' | 'pullSettler' | 'relayerId'>): readonly Mode[] {
+  if (isPullSettler(contract)) return ['pull']
+  return contract.relayerId < 2 ** 16 ? ['independent', 'chained'] : ['independent']
 }
 
 export function findToken(chain: ChainConfig, token: Address): TokenConfig | undefined {

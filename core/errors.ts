@@ -175,6 +175,12 @@ export const errors = {
     next: 'Wait until it is released or rejected, or pay out of another account.',
     retryable: true,
   },
+  previous_expired: {
+    status: 409,
+    title: 'The chained payment before this one has passed its deadline',
+    next: 'Prepare a new intent once its end is final: what continues it now could never settle.',
+    retryable: true,
+  },
   means_unsupported: {
     status: 422,
     title: 'The token takes no authorizations, or no permits',

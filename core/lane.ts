@@ -1,3 +1,5 @@
+import type { Address } from 'viem'
+
 /**
  * A lane is (chain, signer): one ordered sequence of account nonces with one writer. This file decides; the submit stage
  * acts. Amounts in wei per gas.
@@ -89,6 +91,19 @@ export function decideAttempt({
     if (fees !== 'over_cap') return { action: 'replace', fees }
   }
   return isSendDue(attempt, limits) ? { action: 'send' } : { action: 'wait' }
+}
+
+/**
+ * Contracts that have filled the lane by themselves, and what the others have on their way: one whose blocks cannot be
+ * read now, so that nothing of it is seen to be included, holds up no other.
+ */
+export function occupancy(
+  vaults: readonly Address[],
+  { inFlightMax }: Pick<LaneLimits, 'inFlightMax'>,
+): { readonly full: readonly Address[]; readonly inFlight: number } {
+  const groups = [...Map.groupBy(vaults, (vault) => vault)]
+  const full = groups.filter(([, theirs]) => theirs.length >= inFlightMax).map(([vault]) => vault)
+  return { full, inFlight: vaults.filter((vault) => !full.includes(vault)).length }
 }
 
 /** How many new batches a lane may take, given what is on its way and what its signer owns. */

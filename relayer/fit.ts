@@ -13,6 +13,8 @@ const roundsMax = 24
 const gasHeadroomPercent = 20n
 /** And per payee: one who empties its wallet, or is blocked, meanwhile makes its payout that much dearer. */
 const gasPerPayee = 25_000n
+/** And per pull: one whose wallet was emptied meanwhile writes its nonce and takes it back, each time at the price of a new slot. */
+const gasPerPull = 30_000n
 /** First delay of a refused record; it doubles with each refusal. */
 const retryAfterMillis = 3_000
 /** Reasons that hold for every record of every batch: no smaller batch would fare better. */
@@ -59,7 +61,9 @@ export async function fitToChain(context: StageContext, draft: Draft): Promise<F
         continue
       }
       const payeeCount = new Set(payments.map(({ payee }) => payee)).size
-      const gasLimit = (simulation.gasUsed * (100n + gasHeadroomPercent)) / 100n + gasPerPayee * BigInt(payeeCount)
+      const gasOfPulls = draft.mode === 'pull' ? gasPerPull * BigInt(payments.length) : 0n
+      const gasOfPayees = gasPerPayee * BigInt(payeeCount)
+      const gasLimit = (simulation.gasUsed * (100n + gasHeadroomPercent)) / 100n + gasOfPayees + gasOfPulls
       if (gasLimit <= config.batch.gasMax) return { outcome: 'fits', ...draft, ...packed, payments, cancels, gasLimit }
     } else if (saysAllOfIt.test(simulation.reason)) {
       return { outcome: 'unsettleable', reason: simulation.reason }

@@ -1,3 +1,4 @@
+import type { Address } from 'viem'
 import { ChainUnavailableError } from '../core/ports/chain.ts'
 import { FencedOffError } from '../core/ports/lanes.ts'
 import type { Log } from '../core/ports/log.ts'
@@ -42,7 +43,8 @@ export async function startRelayer({
     const contexts = perChain.has(wake.stage) ? ofChain.slice(0, 1) : ofChain
     // All end before one may throw: what is wrong with one contract holds up no other.
     const outcomes = await Promise.allSettled(contexts.map((context) => runStage(context, wake, queue, outages)))
-    const [failed] = outcomes.filter((outcome) => outcome.status === 'rejected')
+    const [failed, ...others] = outcomes.filter((outcome) => outcome.status === 'rejected')
+    for (const { reason } of others) log.error({ ...wake, err: reason }, 'another contract failed, too')
     if (failed !== undefined) throw failed.reason
     // Nobody waits for it; what it does not find now, the loop finds.
     couriers.sendDue().catch((error: Error) => log.debug({ reason: error.message }, 'no round of webhooks now'))
@@ -81,18 +83,24 @@ async function runStage(
     }
   } catch (error) {
     if (!isPassing(error)) throw error
-    outages({ stage, chainId, reason: error.message, cause: causeOf(error) })
+    outages({ stage, chainId, vault: context.config.vault, reason: error.message, cause: causeOf(error) })
   }
 }
 
-type OutageLog = (facts: Wake & { readonly reason: string; readonly cause: string | undefined }) => void
+type OutageLog = (
+  facts: Wake & {
+    readonly vault: Address
+    readonly reason: string
+    readonly cause: string | undefined
+  },
+) => void
 const outageLogMillis = 10_000
 
 /** The sweeper tries every stage every second: an outage is told once in a while, with how often it was met. */
 function outageLog(log: Log): OutageLog {
   const told = new Map<string, { atMillis: number; times: number }>()
   return (facts) => {
-    const key = `${facts.stage}/${facts.chainId}`
+    const key = `${facts.stage}/${facts.chainId}/${facts.vault}`
     const last = told.get(key) ?? { atMillis: Number.NEGATIVE_INFINITY, times: 0 }
     last.times++
     told.set(key, last)

@@ -13,11 +13,13 @@ export function createAccounts(database: Database): Accounts {
   return {
     find: (account) => find(database, account),
     introduce: (account, state, asOfBlock) => introduce(database, account, state, asOfBlock),
-    refreshWallet: async (account, { balance, allowance = 0n }, asOfBlock) => {
+    refreshWallet: async (account, { final, head, asOfBlock }) => {
       await sql`
-        update account set balance = ${balance}::numeric, allowance = ${allowance}::numeric
-        where ${isOf(account)} and mode = 'pull' and as_of_block <= ${asOfBlock}
-          and (balance, allowance) is distinct from (${balance}::numeric, ${allowance}::numeric)`.execute(database)
+        update account set
+          balance = case when reserved = 0 then ${head.balance}::numeric else greatest(${final.balance}::numeric, ${head.balance}::numeric) end,
+          allowance = case when reserved = 0 then ${head.allowance ?? 0n}::numeric
+            else greatest(${final.allowance ?? 0n}::numeric, ${head.allowance ?? 0n}::numeric) end
+        where ${isOf(account)} and mode = 'pull' and as_of_block <= ${asOfBlock}`.execute(database)
     },
     reserveNonce: (account, { expiresAt, nowSeconds }) =>
       retryContention(() =>

@@ -29,16 +29,17 @@ export async function chainedTails(
     token: Buffer
     nonce: number
     link: Buffer
+    deadline: number
     state: string
   }
   const found = await query(
     database,
     sql<Row>`
-      select k.chain_id, k.vault, k.payer, k.token, t.nonce, t.link, t.state
+      select k.chain_id, k.vault, k.payer, k.token, t.nonce, t.link, t.deadline, t.state
       from (select distinct * from jsonb_to_recordset(${JSON.stringify(set)}::jsonb)
           as r(chain_id bigint, vault bytea, payer bytea, token bytea)) as k
         cross join lateral (
-          select i.nonce, i.link, i.state from intent i
+          select i.nonce, i.link, i.deadline, i.state from intent i
           where i.chain_id = k.chain_id and i.vault = k.vault and i.payer = k.payer and i.token = k.token
             and ${isRecent('i.id')} and i.mode = 'chained' and i.state in ('held', 'accepted', 'batched')
           order by i.nonce desc limit 1
@@ -50,7 +51,10 @@ export async function chainedTails(
         ...{ chainId: row.chain_id, vault: addressOf(row.vault), payer: addressOf(row.payer) },
         ...{ token: addressOf(row.token), mode: 'chained' },
       }),
-      { sequence: BigInt(row.nonce), link: hexOf(row.link), isHeld: row.state === 'held' },
+      {
+        ...{ sequence: BigInt(row.nonce), link: hexOf(row.link), isHeld: row.state === 'held' },
+        waitsUntil: row.state === 'batched' ? undefined : BigInt(row.deadline),
+      },
     ]),
   )
 }

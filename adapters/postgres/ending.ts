@@ -62,13 +62,20 @@ export async function endSettledOutside(
   )
 }
 
+/**
+ * A record that a batch carried in vain. A wallet can be emptied in front of every batch, at our price, so a pull waits a
+ * minute, then four, sixteen, …
+ */
+const pauseAfterRefusal = sql`
+  case when i.mode = 'pull' then 60 * 4 ^ least(i.refusals, 6) else least(300, 2 ^ least(i.refusals, 8)) end * interval '1 second'`
+
 /** Payments of final batches: those whose bit is set are paid, without a write to their row; the others wait for another batch. */
 export async function settlePayments(scope: Scope, { ids, low, high }: BatchSpan): Promise<readonly Ended[]> {
   const { tx } = scope
   await sql`
     update intent i set state = 'accepted', batch_id = null, batch_index = null, refusals = i.refusals + 1,
       reason = case b.state when 'reverted' then 'batch_reverted' else 'record_refused' end,
-      retry_at = now() + least(300, 2 ^ least(i.refusals, 8)) * interval '1 second', updated_at = now()
+      retry_at = now() + ${pauseAfterRefusal}, updated_at = now()
     from batch b
     where b.id = any(${ids}::uuid[]) and i.batch_id = b.id and i.state = 'batched' and i.id between ${low} and ${high}
       and (b.results is null or get_bit(b.results, i.batch_index) = 0)`.execute(tx)

@@ -61,6 +61,14 @@ export function release(wiring: HoldWiring, hold: Release): Promise<HoldDecision
 
 export function reject(wiring: HoldWiring, hold: Reject): Promise<HoldDecision> {
   return decide(wiring.database, hold.id, async (tx, { row }) => {
+    if (row.mode === 'pull') {
+      // Any relayer of the vault may settle it, so its signature lives until its deadline.
+      await sql`
+        update intent set state = 'cancelling', reason = 'rejected by an operator', updated_at = now()
+        where id = ${row.id}`.execute(tx)
+      await storeOpLog(tx, wiring.newId('ol'), 'hold.reject', hold)
+      return { outcome: 'decided', state: 'cancelling' }
+    }
     await sql`
       update intent set state = 'rejected', reason = 'rejected by an operator', updated_at = now()
       where id = ${row.id}`.execute(tx)

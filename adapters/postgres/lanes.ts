@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import {
   type BoundLane,
   FencedOffError,
@@ -28,10 +28,10 @@ export function createLanes(database: Database): Lanes {
       )
       return row?.nonce ?? undefined
     },
-    unassignedCount: async (chainId) => {
+    unassignedCount: async (chainId, except = []) => {
       const [row] = await query(
         database,
-        sql<{ count: number }>`select count(*) as count from (${unassigned(chainId)}) as u`,
+        sql<{ count: number }>`select count(*) as count from (${unassigned(chainId, except)}) as u`,
       )
       return row?.count ?? 0
     },
@@ -127,15 +127,16 @@ function fenced<Result>(
 }
 
 /** Batches without a live account nonce, oldest first. */
-const unassigned = (chainId: number) => sql<{ id: string }>`
+const unassigned = (chainId: number, except: readonly Address[]) => sql<{ id: string }>`
   select b.id from batch b
   where b.chain_id = ${chainId} and b.state in ('batched', 'submitted') and not b.is_assigned
+    and b.vault <> all(${except.map(bytes)}::bytea[])
   order by b.id`
 
 async function allocate(
   database: Database,
   held: Lease,
-  { firstNonce, countMax, fees }: Parameters<Lanes['allocate']>[1],
+  { firstNonce, countMax, fees, except = [] }: Parameters<Lanes['allocate']>[1],
 ): Promise<number> {
   return fenced(database, held, async (tx) => {
     // Lanes of a chain look for work at the same time: each batch goes to the one that locks and marks it.
@@ -143,7 +144,7 @@ async function allocate(
       tx,
       sql<{ id: string }>`
         update batch set is_assigned = true
-        where id in (${unassigned(held.chainId)} limit ${countMax} for update of b skip locked)
+        where id in (${unassigned(held.chainId, except)} limit ${countMax} for update of b skip locked)
         returning id`,
     )
     if (taken.length === 0) return 0

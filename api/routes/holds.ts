@@ -71,7 +71,7 @@ export function releaseHold({
 export const rejectHoldRoute = decision(
   '/v1/holds/{id}/reject',
   'Turn a held payment down',
-  'Its money is free again at once: nobody but ICE could have settled it.',
+  'Its money is free again at once: nobody but ICE could have settled it. A pull is `cancelling` until its deadline, because another relayer of the vault could.',
 )
 
 export function rejectHold({

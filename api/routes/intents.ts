@@ -89,6 +89,7 @@ export const submitRoute = createRoute({
       'nonce_out_of_window',
       'previous_mismatch',
       'previous_held',
+      'previous_expired',
       'means_unsupported',
       'permit_invalid',
       'insufficient_balance',

@@ -122,6 +122,7 @@ export const prepareRoute = createRoute({
       'account_not_bound',
       'nonce_out_of_window',
       'previous_held',
+      'previous_expired',
       'means_unsupported',
       'insufficient_balance',
       'chain_unavailable',

@@ -71,6 +71,24 @@ contract RefusingToken is DemoToken("Refusing", "REF", 6) {
     }
 }
 
+/// @notice Once `answer` is set, `transferFrom` moves nothing and answers it, any bytes.
+contract RefusingSourceToken is DemoToken("Refusing", "RFS", 6) {
+    bytes public answer;
+    bool public isSet;
+
+    function setAnswer(bytes calldata newAnswer) external {
+        (answer, isSet) = (newAnswer, true);
+    }
+
+    function transferFrom(address from, address to, uint256 amount) public override returns (bool) {
+        if (!isSet) return super.transferFrom(from, to, amount);
+        bytes memory data = answer;
+        assembly ("memory-safe") {
+            return(add(data, 0x20), mload(data))
+        }
+    }
+}
+
 /// @notice Reverts for blocked receivers, as USDC and USDT do.
 contract BlocklistToken is DemoToken("Blocklist", "BLK", 6) {
     error Blocked(address account);
@@ -131,7 +149,7 @@ contract ReturnBombToken is DemoToken("Bomb", "BMB", 6) {
     function transfer(address to, uint256 amount) public override returns (bool) {
         if (isArmed) {
             assembly ("memory-safe") {
-                revert(0, 800000)
+                revert(0, 280000)
             }
         }
         return super.transfer(to, amount);

@@ -14,6 +14,13 @@ export type VaultAccount = {
 /** What the books say of one account; `asOfBlock` is the final block it was read at. */
 export type AccountRecord = BookedAccount & { readonly asOfBlock: bigint }
 
+/** A wallet at final block `asOfBlock` and at the head. Nothing changes if finality has read it later. */
+export type WalletReading = {
+  readonly final: Pick<AccountState, 'balance' | 'allowance'>
+  readonly head: Pick<AccountState, 'balance' | 'allowance'>
+  readonly asOfBlock: bigint
+}
+
 export type ChainViewRecord = {
   readonly headNumber: bigint
   readonly headHash: Hex
@@ -34,15 +41,11 @@ export type Accounts = {
    */
   readonly introduce: (account: VaultAccount, state: AccountState, asOfBlock: bigint) => Promise<'stored' | 'stale'>
   /**
-   * What a wallet holds and allows moves without an event of ours, so mode `pull` is read anew for each payment: raises or
-   * lowers balance and allowance of a stored account, and leaves its nonces to finality. `asOfBlock`: the final block it was
-   * read at or after; if finality has read the account at a later one since, that stands.
+   * What a wallet holds and allows moves without an event of ours, so mode `pull` is read anew for each payment, and its
+   * nonces are left to finality. With nothing reserved the head counts; else the larger of head and final block, because a
+   * payment that is included and not final has left the head's balance, but is reserved still.
    */
-  readonly refreshWallet: (
-    account: VaultAccount,
-    state: Pick<AccountState, 'balance' | 'allowance'>,
-    asOfBlock: bigint,
-  ) => Promise<void>
+  readonly refreshWallet: (account: VaultAccount, wallet: WalletReading) => Promise<void>
   /** Hands out an intent nonce until `expiresAt` (unix seconds), again the longest unsigned one if all are out; `full`: 64 payments are open. The account must be stored. */
   readonly reserveNonce: (
     account: VaultAccount,

@@ -67,7 +67,7 @@ export type Intents = {
   readonly states: (ids: readonly string[]) => Promise<ReadonlyMap<string, IntentState>>
   /**
    * held → accepted, with a fresh acknowledgement whose promise is decided now, or held → rejected, which frees the
-   * reservation (nobody but us could have settled it). Writes the op-log in the same DB transaction.
+   * reservation (nobody but us could have settled it; a pull is cancelling instead). Writes the op-log in the same DB transaction.
    */
   readonly release: (hold: {
     readonly id: string

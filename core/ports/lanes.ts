@@ -46,11 +46,18 @@ export type Lanes = {
   readonly openAttempts: (lane: LaneKey) => Promise<readonly OpenAttempt[]>
   /** Highest account nonce that was ever bound to a batch; undefined for a new lane. */
   readonly storedNonceMax: (lane: LaneKey) => Promise<number | undefined>
-  readonly unassignedCount: (chainId: number) => Promise<number>
+  /** Of all contracts but these. */
+  readonly unassignedCount: (chainId: number, except?: readonly Address[]) => Promise<number>
   /** Binds the oldest unassigned batches to consecutive account nonces from `firstNonce`, for ever. Returns how many. */
   readonly allocate: (
     lease: Lease,
-    allocation: { readonly firstNonce: number; readonly countMax: number; readonly fees: Fees },
+    allocation: {
+      readonly firstNonce: number
+      readonly countMax: number
+      readonly fees: Fees
+      /** Contracts whose batches are left where they are. */
+      readonly except?: readonly Address[]
+    },
   ) => Promise<number>
   /** Only what is stored may be sent. False if the attempt was signed already: custody may sign the same tx differently. */
   readonly storeSigned: (

@@ -1,8 +1,10 @@
 import type { Address } from 'viem'
 import { decideClose, paymentCountThatFits } from '../../core/batch.ts'
 import { runsOf } from '../../core/chained.ts'
+import { homeOf } from '../../core/config.ts'
 import type { BatchKind, WaitingPayment } from '../../core/ports/batching.ts'
 import { anchorOf } from '../../core/protocol/audit-record.ts'
+import type { Mode } from '../../core/protocol/taking.ts'
 import { fitToChain } from '../fit.ts'
 import { startsAt } from '../mined-batch.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
@@ -16,7 +18,8 @@ export const batch: Stage = async (context) => {
   const { batching, config, lanes, signers } = context
   // What no lane can take yet waits better unbound: it can still be cancelled, and it grows into a fuller batch.
   const takerCount = signers.filter(({ isRetiring }) => !isRetiring).length
-  if ((await lanes.unassignedCount(config.chainId)) >= takerCount) return [{ stage: 'submit' }]
+  const others = [homeOf(config), config.pullSettler ?? []].flat().filter((each) => each !== config.vault)
+  if ((await lanes.unassignedCount(config.chainId, others)) >= takerCount) return [{ stage: 'submit' }]
 
   const next: Next[] = []
   const countMax = paymentCountThatFits(config.batch)
@@ -28,6 +31,19 @@ export const batch: Stage = async (context) => {
   return next
 }
 
+/** Pulls of one wallet in one batch: emptied in front of it, it makes all of them fail at our price. */
+const pullsPerPayerMax = 16
+
+function perPayer(payments: readonly WaitingPayment[], mode: Mode): readonly WaitingPayment[] {
+  if (mode !== 'pull') return payments
+  const counts = new Map<string, number>()
+  return payments.filter(({ payer }) => {
+    const count = (counts.get(payer) ?? 0) + 1
+    counts.set(payer, count)
+    return count <= pullsPerPayerMax
+  })
+}
+
 async function close(context: StageContext, { token, mode }: BatchKind): Promise<readonly Next[]> {
   const { audit, batching, config, log, newId } = context
   const { chainId, vault } = config
@@ -36,7 +52,7 @@ async function close(context: StageContext, { token, mode }: BatchKind): Promise
   const payments =
     mode === 'chained'
       ? await continuing(context, token, countMax)
-      : await batching.payments(chainId, vault, { token, mode }, Math.max(0, countMax - cancels.length))
+      : perPayer(await batching.payments(chainId, vault, { token, mode }, Math.max(0, countMax - cancels.length)), mode)
   if (payments.length + cancels.length === 0) return []
 
   const id = newId('sb')

@@ -7,6 +7,7 @@ import {
   isSendDue,
   type Market,
   nextAccountNonce,
+  occupancy,
 } from '../../core/lane.ts'
 import type { LaneSigner } from '../../core/ports/lane-signer.ts'
 import type { Lease, OpenAttempt, SignedAttempt } from '../../core/ports/lanes.ts'
@@ -49,7 +50,7 @@ async function work(context: StageContext, signer: LaneSigner, lease: Lease): Pr
   if (signer.isRetiring && live.length > 0) await checkBalance(context, lease)
   const fault = await driveAll(context, lane, live)
   if (fault !== undefined) throw fault.error
-  const taken = signer.isRetiring ? 0 : await takeBatches(context, lane, live.length)
+  const taken = signer.isRetiring ? 0 : await takeBatches(context, lane, live)
   return taken > 0 ? [{ stage: 'confirm' }] : []
 }
 
@@ -163,16 +164,20 @@ async function loseNonces(
  * Binds new batches and sends them. The first one goes alone: a nonce is bound for ever, so if custody cannot sign, one
  * batch waits for it and the others are left to lanes that can.
  */
-async function takeBatches(context: StageContext, lane: Lane, inFlight: number): Promise<number> {
+async function takeBatches(context: StageContext, lane: Lane, live: readonly OpenAttempt[]): Promise<number> {
   const { lanes } = context
   const { lease } = lane
-  const terms = await termsOf(context, lane, inFlight)
+  const { full: except, inFlight } = occupancy(
+    live.map(({ vault }) => vault),
+    context.config.lane,
+  )
+  const terms = await termsOf(context, lane, inFlight, except)
   if (terms === undefined) return 0
   const { fees } = terms
   let taken = 0
   for (const countMax of [1, terms.countMax - 1]) {
     const firstNonce = terms.firstNonce + taken
-    const more = countMax > 0 ? await lanes.allocate(lease, { firstNonce, countMax, fees }) : 0
+    const more = countMax > 0 ? await lanes.allocate(lease, { firstNonce, countMax, fees, except }) : 0
     if (more === 0) break
     taken += more
     const bound = (await lanes.openAttempts(lease)).filter(({ accountNonce }) => accountNonce >= firstNonce)
@@ -185,9 +190,14 @@ async function takeBatches(context: StageContext, lane: Lane, inFlight: number):
 type Terms = { readonly firstNonce: number; readonly countMax: number; readonly fees: Fees }
 
 /** On which the lane may take batches now; undefined if there are none, or no gas money, slot or bearable fee. */
-async function termsOf(context: StageContext, { lease, market }: Lane, inFlight: number): Promise<Terms | undefined> {
+async function termsOf(
+  context: StageContext,
+  { lease, market }: Lane,
+  inFlight: number,
+  except: readonly Address[],
+): Promise<Terms | undefined> {
   const { lanes, chain, config, log } = context
-  const waiting = await lanes.unassignedCount(config.chainId)
+  const waiting = await lanes.unassignedCount(config.chainId, except)
   if (waiting === 0) return
   const balanceWei = await checkBalance(context, lease)
   const countMax = Math.min(waiting, freeSlots({ inFlight, balanceWei, limits: config.lane }))

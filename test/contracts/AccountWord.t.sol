@@ -14,7 +14,7 @@ contract AccountWordTest {
         AccountWord word = AccountWord.wrap(raw);
         uint256 top = start;
         uint256 random = seed;
-        for (uint256 i = 0; i < 150; i++) {
+        for (uint256 i = 0; i < 60; i++) {
             random = uint256(keccak256(abi.encode(random)));
             uint256 low = top < 70 ? 0 : top - 70;
             uint256 nonce = low + (random % 140);

@@ -24,6 +24,8 @@ contract SignatureTest {
     function test_refuses_anSAboveHalfTheOrder(bytes32 digest) public view {
         bytes32 r = bytes32(uint256(0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798));
         uint256 most = Signature.S_MAX;
+        // With this r, a digest that equals s is signed by nobody: the key would be the point at infinity.
+        vm.assume(uint256(digest) != most && uint256(digest) != most + 1);
         vm.assertTrue(Signature.recover(digest, r, bytes32(most)) != address(0), "the largest allowed");
         vm.assertTrue(ecrecover(digest, 27, r, bytes32(most + 1)) != address(0), "ecrecover takes one more");
         vm.assertEq(Signature.recover(digest, r, bytes32(most + 1)), address(0), "one more");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {DemoToken} from "../../contracts/demo/DemoToken.sol";
 import {IVault} from "../../contracts/interfaces/IVault.sol";
 import {BombWallet, BurningWallet, OddWallet, OwnedWallet, PickyWallet} from "../../contracts/test/Wallets.sol";
+import {leastGas} from "./base/LeastGas.sol";
 import {BatchParts, PackedReference, SignedPayment} from "./base/PackedReference.sol";
 import {VaultTest} from "./base/VaultTest.sol";
 import {vm} from "./base/Vm.sol";
@@ -183,6 +185,36 @@ contract WalletSettlementTest is VaultTest {
         vm.assertLe(before - gasleft(), 240_000, "nothing is copied");
     }
 
+    function test_succeeds_withTheSignedAmountScaled() public {
+        DemoToken wide = new DemoToken("Wide", "WIDE", 18);
+        vm.prank(owner);
+        vault.listToken(address(wide), 1e12, 0);
+        token = wide;
+        _deposit(address(wallet), 10e18);
+        IVault.Payment memory p = _walletPayment(address(wallet), 3.5e18, 1);
+        bytes memory signature = _signedByOwner(p);
+        p.amount = 3_500_000;
+        vm.assertTrue(_one(p, signature), "took effect");
+        vm.assertEq(wide.balanceOf(payee), 3.5e18, "payee");
+    }
+
+    function test_succeeds_withASingleUnit() public {
+        IVault.Payment memory p = _walletPayment(address(wallet), 1, 1);
+        vm.assertTrue(_one(p, _signedByOwner(p)), "took effect");
+        vm.assertEq(token.balanceOf(payee), 1, "payee");
+    }
+
+    // 31 bytes over an old word that ends in 0, as the address of this wallet does, read as a yes.
+    function test_ignores_aShortYesThatOldMemoryWouldComplete() public {
+        address place = address(0xabcdef00);
+        vm.etch(place, address(new OddWallet()).code);
+        _deposit(place, 100 * UNIT);
+        OddWallet(place).setAnswer(abi.encodePacked(YES, new bytes(27)), 0, false);
+        vm.assertFalse(_one(_walletPayment(place, UNIT, 1), ""), "31 bytes");
+        OddWallet(place).setAnswer(abi.encodePacked(YES, new bytes(28)), 0, false);
+        vm.assertTrue(_one(_walletPayment(place, UNIT, 1), ""), "32 bytes");
+    }
+
     // Finding 2: a wallet that needs 80,000 gas gets it, or the batch reverts.
     function test_neverStarvesAWallet(uint256 gasAmount) public {
         OddWallet odd = new OddWallet();
@@ -202,7 +234,8 @@ contract WalletSettlementTest is VaultTest {
         PickyWallet picky = new PickyWallet();
         _deposit(address(picky), 100 * UNIT);
         bytes memory blob = _blob(_batch(0, 0), 1, _record(_walletPayment(address(picky), UNIT, 1), 0, ""));
-        for (uint256 gasAmount = 100_000; gasAmount < 160_000; gasAmount += 50) {
+        uint256 least = leastGas(blob, _outcome);
+        for (uint256 gasAmount = least; gasAmount < least + 10_000; gasAmount += 50) {
             vm.assertTrue(_outcome(blob, gasAmount) != 2, "starved");
         }
         vm.assertEq(_outcome(blob, 1_000_000), 1, "fed");
@@ -233,6 +266,8 @@ contract WalletSettlementTest is VaultTest {
         (bool done, bytes memory answer) = address(vault).call{gas: 110_000}(abi.encodeCall(vault.settle, (blob)));
         vm.assertFalse(done, "done");
         vm.assertEq(bytes32(bytes4(answer)), bytes32(IVault.GasShort.selector), "GasShort");
+        // 100,000 x 64 / 63, and 5,000 for the way there.
+        vm.assertEq(PackedReference.number(answer, 36, 32), 106_587, "needed");
     }
 
     // Finding 7: the number is bounded.
@@ -270,9 +305,15 @@ contract WalletSettlementTest is VaultTest {
         if (given == exact.length) given++;
         bytes memory blob = new bytes(given);
         for (uint256 i = 0; i < given && i < exact.length; i++) blob[i] = exact[i];
-        vm.prank(sender);
-        (bool done, bytes memory answer) = address(vault).call(abi.encodeCall(vault.settle, (blob)));
-        vm.assertFalse(done, "done");
-        vm.assertEq(bytes32(bytes4(answer)), bytes32(IVault.Malformed.selector), "Malformed");
+        // Header and payee are 84 bytes, the number of wallets 1, a record without its signature 44.
+        (uint256 actual, uint256 expected) = given < 85
+            ? (given - 84, 1)
+            : given < 129
+                ? (given - 85, 44)
+                : given < exact.length
+                    ? (given - 85, exact.length - 85)
+                    : (given, exact.length);
+        vm.expectRevert(abi.encodeWithSelector(IVault.Malformed.selector, bytes32("length"), actual, expected));
+        _settleBlob(blob);
     }
 }

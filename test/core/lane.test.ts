@@ -8,6 +8,7 @@ import {
   type LaneLimits,
   type Market,
   nextAccountNonce,
+  occupancy,
   replacementBid,
 } from '../../core/lane.ts'
 
@@ -148,5 +149,12 @@ describe('account nonces and slots', () => {
     const slots = (inFlight: number, balanceWei = 1_000n) => freeSlots({ inFlight, balanceWei, limits })
     expect([0, 3, 4, 5].map((inFlight) => slots(inFlight))).toEqual([4, 1, 0, 0])
     expect(slots(0, 999n)).toBe(0)
+  })
+
+  test('count what each contract has on its way: one that fills the lane leaves the others theirs', () => {
+    const [vault, settler] = ['0x01', '0x02'] as const
+    expect(occupancy([vault, settler, vault], limits)).toEqual({ full: [], inFlight: 3 })
+    expect(occupancy([settler, settler, vault, settler, settler], limits)).toEqual({ full: [settler], inFlight: 1 })
+    expect(occupancy([], limits)).toEqual({ full: [], inFlight: 0 })
   })
 })

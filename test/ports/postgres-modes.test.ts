@@ -16,6 +16,11 @@ const admitted = async (...set: readonly Candidate[]) => (await intake.admit(set
 const recordOf = (payer: `0x${string}`, mode: 'independent' | 'chained' | 'pull') =>
   accounts.find({ chainId, vault: mode === 'pull' ? settler.vault : vault, payer, token, mode })
 
+/** The same at the final block and at the head. */
+const readAt = (wallet: { balance: bigint; allowance?: bigint }, asOfBlock: bigint) => ({
+  ...{ final: wallet, head: wallet, asOfBlock },
+})
+
 beforeEach(async () => {
   await books.observe({})
   await books.observe({ on: settler })
@@ -82,16 +87,31 @@ describe('a wallet', () => {
     const nonces = { topNonce: 5n, nonceWindow: 3n }
     const payer = await payerWith(books, 300n, { mode: 'pull', on: settler, allowance: 200n, ...nonces })
     const wallet = { chainId, vault: settler.vault, payer, token, mode: 'pull' as const }
-    await accounts.refreshWallet(wallet, { balance: 7n, allowance: 900n }, finalBlock)
+    await accounts.refreshWallet(wallet, readAt({ balance: 7n, allowance: 900n }, finalBlock))
     expect((await accounts.find(wallet))?.state).toEqual({ ...funded(7n, nonces), allowance: 900n })
-    await accounts.refreshWallet(wallet, { balance: 8n }, finalBlock)
+    await accounts.refreshWallet(wallet, readAt({ balance: 8n }, finalBlock))
     expect((await accounts.find(wallet))?.state).toEqual({ ...funded(8n, nonces), allowance: 0n })
+  })
+
+  test('has what the head says, unless a payment has left the head and is reserved still', async () => {
+    const payer = await payerWith(books, 300n, { mode: 'pull', on: settler, allowance: 300n })
+    const wallet = { chainId, vault: settler.vault, payer, token, mode: 'pull' as const }
+    const [final, head] = [
+      { balance: 300n, allowance: 300n },
+      { balance: 100n, allowance: 100n },
+    ]
+    await accounts.refreshWallet(wallet, { final, head, asOfBlock: finalBlock })
+    expect((await accounts.find(wallet))?.state).toMatchObject(head)
+    await accounts.refreshWallet(wallet, readAt(final, finalBlock))
+    expect(await admitted(candidate({ payer, on: settler, amount: 200n, taking: pull }))).toEqual(['accepted'])
+    await accounts.refreshWallet(wallet, { final, head, asOfBlock: finalBlock })
+    expect((await accounts.find(wallet))?.state).toMatchObject(final)
   })
 
   test('that finality has read since stays as finality saw it', async () => {
     const payer = await richPayer(books)
     const wallet = { chainId, vault: settler.vault, payer, token, mode: 'pull' as const }
-    await accounts.refreshWallet(wallet, { balance: 7n, allowance: 7n }, finalBlock - 1n)
+    await accounts.refreshWallet(wallet, readAt({ balance: 7n, allowance: 7n }, finalBlock - 1n))
     expect((await accounts.find(wallet))?.state).toMatchObject({ balance: 300n, allowance: 200n })
   })
 
@@ -99,8 +119,21 @@ describe('a wallet', () => {
     const payer = await richPayer(books)
     for (const mode of ['independent', 'chained'] as const) {
       const before = await recordOf(payer, mode)
-      await accounts.refreshWallet({ chainId, vault, payer, token, mode }, { balance: 1n, allowance: 1n }, finalBlock)
+      await accounts.refreshWallet(
+        { chainId, vault, payer, token, mode },
+        readAt({ balance: 1n, allowance: 1n }, finalBlock),
+      )
       expect(await recordOf(payer, mode)).toEqual(before)
     }
   })
+})
+
+test('a pull that an operator rejects stays reserved until its signature is dead: another relayer could settle it', async () => {
+  const payer = await payerWith(books, 3_000_000_000n, { mode: 'pull', on: settler, allowance: 3_000_000_000n })
+  const held = candidate({ payer, on: settler, amount: 2_000_000_000n, taking: pull })
+  expect(await admitted(held)).toEqual(['held'])
+  const decided = await books.intents.reject({ id: held.id, operatorId: 'op', note: undefined })
+  expect(decided).toEqual({ outcome: 'decided', state: 'cancelling' })
+  expect(await books.intents.find(held.id)).toMatchObject({ state: 'cancelling', reason: 'rejected by an operator' })
+  expect(await recordOf(payer, 'pull')).toMatchObject({ reserved: 2_000_000_000n })
 })

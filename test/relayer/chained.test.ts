@@ -149,4 +149,19 @@ describe('chained payments', () => {
     }
     expect((await world.reconciled()).breaks).toEqual([])
   })
+
+  test('nothing is promised on top of a payment that no batch can take any more', async () => {
+    const payer = await world.payerWith(5_000_000n, 'chained')
+    const { id } = await payNext(payer)
+    const record = await world.accountOf(payer.address, 'chained')
+    if (record === undefined) throw new Error('no account')
+    const { sequence, previous } = nextLink(record.state, record.tail)
+    const follower = await world.candidateOf(payer, { nonce: sequence }, { mode: 'chained', previous })
+    const deadline = record.tail?.waitsUntil ?? 0n
+    expect(await world.intake.admit([follower], Number(deadline) + 1)).toMatchObject([{ code: 'previous_expired' }])
+    // On its way it may still settle.
+    await world.run('batch', 'submit')
+    expect(await world.stateOf(id)).toBe('submitted')
+    expect(await world.intake.admit([follower], Number(deadline) + 1)).toMatchObject([{ outcome: 'accepted' }])
+  })
 })

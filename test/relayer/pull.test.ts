@@ -129,7 +129,31 @@ describe('pulls out of wallets', () => {
     await world.pay(payer, { amount: 600_000n }, byAllowance)
     await world.run('batch', 'submit')
     await world.settleDown()
-    await world.accounts.refreshWallet(account, before.state, before.asOfBlock)
+    const { state, asOfBlock } = before
+    await world.accounts.refreshWallet(account, { final: state, head: state, asOfBlock })
     expect(await world.accountOf(payer.address, 'pull')).toMatchObject({ reserved: 0n, state: { balance: 400_000n } })
   })
+
+  test.each([byAllowance, byAuthorization])(
+    'a wallet that is emptied in front of its batch fails alone: $means',
+    async (taking) => {
+      const good = await world.payerWith(1_000_000n, 'pull')
+      const gone = await world.payerWith(1_000_000n, 'pull')
+      const unpaid: string[] = []
+      for (let nonce = 0n; nonce < 60n; nonce++) unpaid.push((await world.pay(gone, { nonce, amount: 1n }, taking)).id)
+      const paid = await world.pay(good, {}, taking)
+      await world.run('batch')
+      const transfer = parseAbi(['function transfer(address to, uint256 amount)'])
+      const data = encodeFunctionData({ abi: transfer, functionName: 'transfer', args: [merchant, 1_000_000n] })
+      await world.send(gone, world.token.address, data)
+      await world.mine()
+      await world.run('submit')
+      await world.mine()
+      await world.run('confirm')
+      expect(await world.stateOf(paid.id)).toBe('included')
+      await world.settleDown()
+      expect(await world.stateOf(paid.id)).toBe('finalized')
+      for (const id of unpaid) expect(await world.stateOf(id)).toBe('accepted')
+    },
+  )
 })

@@ -1,3 +1,6 @@
+-- Checks and indexes of large tables take longer than a statement may otherwise.
+set local statement_timeout = 0;
+
 -- Three ways in which a payment's money is taken, see core/protocol/taking.ts, and a second settlement contract per chain:
 -- `vault` names the contract whose books a row belongs to, the vault itself or the pull settler.
 
