@@ -85,16 +85,19 @@ describe('a pull by allowance', () => {
 })
 
 describe('what is not final of a wallet', () => {
-  test('counts where it came in, and where it has left: what is on its way is reserved still', async () => {
+  test('counts as it is now, but what is on its way to a payee does not count twice', async () => {
     const moving = await world.fund()
     await world.fillWallet(moving, 500_000n, 500_000n)
     await world.unseen.fillWallet(moving, 500_000n, 1_000_000n)
     expect((await prepare({}, moving)).body.warnings).toEqual([])
     await world.see()
     await world.unseen.spend(moving, world.payee, 1n)
-    expect((await prepare({}, moving)).body.warnings).toEqual([])
-    await world.see()
     expect((await prepare({}, moving)).body.warnings).toMatchObject([{ available: '999999' }])
+
+    const paid = await submit((await prepare({ amount: '400000' }, moving)).body, {}, moving)
+    expect(paid.status).toBe(201)
+    await world.unseen.spend(moving, world.payee, 400_000n)
+    expect((await prepare({ amount: '600001' }, moving)).body.warnings).toMatchObject([{ available: '600000' }])
   })
 })
 
