@@ -1,17 +1,12 @@
-import type { Address } from 'viem'
 import { decideClose, paymentCountThatFits } from '../../core/batch.ts'
-import { runsOf } from '../../core/chained.ts'
 import { homeOf } from '../../core/config.ts'
-import type { BatchKind, WaitingPayment } from '../../core/ports/batching.ts'
+import type { BatchKind } from '../../core/ports/batching.ts'
 import { anchorOf } from '../../core/protocol/audit-record.ts'
-import type { Mode } from '../../core/protocol/taking.ts'
 import { fitToChain } from '../fit.ts'
-import { startsAt } from '../mined-batch.ts'
+import { nextPayments } from '../next-payments.ts'
 import type { Next, Stage, StageContext } from '../stage.ts'
 
 const retryAfterMillis = 3_000
-/** Looks for chained payments per batch: after each, payers whose turn it is not are passed over. */
-const looksMax = 10
 
 /** accepted → batched: groups what waits per token, simulates it, and binds it to one payload. */
 export const batch: Stage = async (context) => {
@@ -31,28 +26,12 @@ export const batch: Stage = async (context) => {
   return next
 }
 
-/** Pulls of one wallet in one batch: emptied in front of it, it makes all of them fail at our price. */
-const pullsPerPayerMax = 16
-
-function perPayer(payments: readonly WaitingPayment[], mode: Mode): readonly WaitingPayment[] {
-  if (mode !== 'pull') return payments
-  const counts = new Map<string, number>()
-  return payments.filter(({ payer }) => {
-    const count = (counts.get(payer) ?? 0) + 1
-    counts.set(payer, count)
-    return count <= pullsPerPayerMax
-  })
-}
-
 async function close(context: StageContext, { token, mode }: BatchKind): Promise<readonly Next[]> {
   const { audit, batching, config, log, newId } = context
   const { chainId, vault } = config
   const countMax = paymentCountThatFits(config.batch)
   const cancels = mode !== 'independent' ? [] : await batching.cancels(chainId, vault, token, countMax)
-  const payments =
-    mode === 'chained'
-      ? await continuing(context, token, countMax)
-      : perPayer(await batching.payments(chainId, vault, { token, mode }, Math.max(0, countMax - cancels.length)), mode)
+  const payments = await nextPayments(context, { token, mode }, Math.max(0, countMax - cancels.length))
   if (payments.length + cancels.length === 0) return []
 
   const id = newId('sb')
@@ -73,29 +52,4 @@ async function close(context: StageContext, { token, mode }: BatchKind): Promise
   if (outcome === 'raced') return [{ stage: 'batch' }]
   log.info({ batch: id, chainId, mode, payments: bound.length, cancels: cancelIds.length, gasLimit }, 'batched')
   return [{ stage: 'submit' }, { stage: 'batch' }]
-}
-
-/**
- * Chained payments that continue what is on chain now; what comes after one that is on its way, or was set aside, waits for
- * it, and however much of that there is, it keeps no other payer out.
- */
-async function continuing(
-  { batching, chain, config }: StageContext,
-  token: Address,
-  countMax: number,
-): Promise<readonly WaitingPayment[]> {
-  const kind = { token, mode: 'chained' } as const
-  const seen = new Set<Address>()
-  const found: WaitingPayment[] = []
-  for (let look = 0; look < looksMax && found.length < countMax; look++) {
-    const room = countMax - found.length
-    const waiting = await batching.payments(config.chainId, config.vault, kind, room, [...seen])
-    if (waiting.length === 0) break
-    const payers = [...new Set(waiting.map(({ payer }) => payer))]
-    const { hash } = await chain.head()
-    found.push(...runsOf(waiting, await startsAt({ chain }, token, payers, hash)).flat())
-    for (const payer of payers) seen.add(payer)
-    if (waiting.length < room) break
-  }
-  return found
 }
