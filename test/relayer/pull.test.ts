@@ -156,4 +156,18 @@ describe('pulls out of wallets', () => {
       for (const id of unpaid) expect(await world.stateOf(id)).toBe('accepted')
     },
   )
+
+  test('a wallet gets sixteen places in a batch at most, so that emptying it costs us no more than that', async () => {
+    const payer = await world.payerWith(1_000_000n, 'pull')
+    const other = await world.payerWith(1_000_000n, 'pull')
+    for (let nonce = 0n; nonce < 18n; nonce++) await world.pay(payer, { nonce, amount: 1n }, byAllowance)
+    await world.pay(other, { amount: 1n }, byAllowance)
+    await world.run('batch')
+    expect((await world.batches()).at(-1)).toMatchObject({ state: 'batched', payment_count: 17 })
+    await world.run('submit')
+    await world.settleDown()
+    await world.run('batch', 'submit')
+    expect((await world.batches()).at(-1)).toMatchObject({ state: 'submitted', payment_count: 2 })
+    await world.settleDown()
+  })
 })
