@@ -163,6 +163,9 @@ contract EdgesTest is OverdueBase {
 
     function test_isNonceUsed_atBothEdgesOfTheWindow() public {
         _settleOne(_payment(UNIT, 64));
+        _settleOne(_payment(UNIT, 62));
+        vm.assertTrue(vault.isNonceUsed(payer, address(token), 62), "2 below: used");
+        vm.assertFalse(vault.isNonceUsed(payer, address(token), 63), "1 below: open");
         vm.assertTrue(vault.isNonceUsed(payer, address(token), 0), "64 below: out of the window");
         vm.assertFalse(vault.isNonceUsed(payer, address(token), 1), "63 below: open");
         vm.assertTrue(vault.isNonceUsed(payer, address(token), 64), "the top");

@@ -26,4 +26,16 @@ contract LongBatchTest is VaultTest {
         }
         vm.assertEq(token.balanceOf(payee), 255 + 256 + 257 + 300 - 8, "payee");
     }
+
+    // The bitmap of 5,000 records is longer than the memory in front of the frame: it must lie behind it.
+    function test_succeeds_withMoreResultsThanFitInFrontOfTheFrame() public {
+        bytes memory good = PackedReference.encode(_batchOf(_sign(_payment(UNIT, 1), PAYER_KEY)));
+        // The number of cancels, of which each is 90 zeros and nobody's.
+        (good[30], good[31]) = (0x13, 0x88);
+        bytes memory results = _settleBlob(bytes.concat(good, new bytes(5_000 * 90)));
+        vm.assertEq(results.length, 626, "bytes");
+        vm.assertEq(uint8(results[0]), 1, "the payment");
+        for (uint256 i = 1; i < results.length; i++) vm.assertEq(uint8(results[i]), 0, "no cancel");
+        vm.assertEq(token.balanceOf(payee), UNIT, "payee");
+    }
 }

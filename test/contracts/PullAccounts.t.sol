@@ -27,8 +27,11 @@ contract PullAccountsTest is PullTest {
 
     function test_isNonceUsed_atBothEdgesOfTheWindow() public {
         vm.assertTrue(_pulled(_signPull(_pull(UNIT, 64), PAYER_KEY)), "took effect");
+        vm.assertTrue(_pulled(_signPull(_pull(UNIT, 62), PAYER_KEY)), "and below");
         vm.assertTrue(settler.isNonceUsed(payer, address(token), 0), "64 below: out of the window");
         vm.assertFalse(settler.isNonceUsed(payer, address(token), 1), "63 below: open");
+        vm.assertTrue(settler.isNonceUsed(payer, address(token), 62), "2 below: used");
+        vm.assertFalse(settler.isNonceUsed(payer, address(token), 63), "1 below: open");
         vm.assertTrue(settler.isNonceUsed(payer, address(token), 64), "the top");
         vm.assertFalse(settler.isNonceUsed(payer, address(token), 65), "above");
     }

@@ -204,6 +204,13 @@ contract WalletSettlementTest is VaultTest {
         vm.assertEq(token.balanceOf(payee), 1, "payee");
     }
 
+    function test_succeeds_behindEightPayments() public {
+        BatchParts memory b = _batch(8, 0);
+        for (uint256 i = 0; i < 8; i++) b.payments[i] = _sign(_payment(UNIT, i), PAYER_KEY);
+        IVault.Payment memory p = _walletPayment(address(wallet), UNIT, 1);
+        vm.assertEq(_settleBlob(_blob(b, 1, _record(p, 0, _signedByOwner(p)))), hex"ff01", "bit 8");
+    }
+
     // 31 bytes over an old word that ends in 0, as the address of this wallet does, read as a yes.
     function test_ignores_aShortYesThatOldMemoryWouldComplete() public {
         address place = address(0xabcdef00);
