@@ -149,7 +149,7 @@ export function uintOf(field: string, text: unknown): bigint {
   throw new SigningRefusedError(field, { expected: 'a decimal string', actual: text })
 }
 
-export function expectSame(field: string, actual: unknown, expected: unknown): void {
+function expectSame(field: string, actual: unknown, expected: unknown): void {
   if (actual !== expected) throw new SigningRefusedError(field, { expected, actual })
 }
 

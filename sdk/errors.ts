@@ -1,3 +1,5 @@
+import type { SignedPayment } from './intent.ts'
+
 /** ICE refused. `code` is permanent, see docs/errors; `next` says what to do. */
 export class IceError extends Error {
   readonly code: string
@@ -53,6 +55,20 @@ export class IceUnreachableError extends Error {
     this.tries = tries
     this.status = status
     this.key = key
+  }
+}
+
+/**
+ * A signed payment was sent and ICE may have taken it. Submit `signed` again, as often as you like: it is one payment. Signing
+ * anew could pay twice.
+ */
+export class OutcomeUnknownError extends Error {
+  readonly signed: SignedPayment
+
+  constructor(signed: SignedPayment, cause: unknown) {
+    super(`payment ${signed.paymentDigest} may have been taken: submit the same signed payment again`, { cause })
+    this.name = 'OutcomeUnknownError'
+    this.signed = signed
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Address, Hex } from 'viem'
 import type { Means, Mode } from '../core/protocol/taking.ts'
-import type { Guarantee } from '../core/protocol/typed-data.ts'
+import type { Guarantee, Payment } from '../core/protocol/typed-data.ts'
 import type { PaymentEventState } from '../core/protocol/webhook.ts'
 
 /** A payment as it is on the wire: what was signed, and for which contract. Numbers are decimal strings. */
@@ -138,4 +138,15 @@ export type Terms = {
   readonly permitValueMax?: bigint
   /** Mode chained: the place of the last payment that this wallet signed. By default it is read from the vault. */
   readonly continues?: Place
+}
+
+/** A payment that the user has signed. Keep it until it is final: with it you ask again, prove and cancel. */
+export type SignedPayment = {
+  readonly submission: Submission
+  readonly payment: Payment
+  readonly paymentDigest: Hex
+  readonly chainId: number
+  readonly mode: Mode
+  /** Mode chained: `continues` of the next payment. */
+  readonly next?: Place | undefined
 }

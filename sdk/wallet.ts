@@ -1,26 +1,17 @@
 import { type Address, decodeFunctionResult, encodeFunctionData, type Hex } from 'viem'
-import type { Mode } from '../core/protocol/taking.ts'
-import { domainOf, type Payment } from '../core/protocol/typed-data.ts'
+import { domainOf } from '../core/protocol/typed-data.ts'
 import { vaultAbi } from '../core/protocol/vault-abi.ts'
 import { checkAcknowledgement, type Promised, type Unproven } from './acknowledgement.ts'
 import { checkPrepared, deadlineOf, expectTypedData } from './check.ts'
 import type { Client } from './client.ts'
-import { IceError } from './errors.ts'
+import { IceError, IceUnreachableError, OutcomeUnknownError } from './errors.ts'
 import { chainOf, type Facts } from './facts.ts'
-import type { IntentView, Place, Prepared, Receipt, Submission, Terms, TypedDataJson } from './intent.ts'
+import type { IntentView, Place, Prepared, Receipt, SignedPayment, Terms, TypedDataJson } from './intent.ts'
 import { signableCancel } from './signable.ts'
 import { asked, type Provider, signWith } from './signing.ts'
 
-/** A payment that the user has signed. Keep it until it is final: with it you ask again, prove and cancel. */
-export type SignedPayment = {
-  readonly submission: Submission
-  readonly payment: Payment
-  readonly paymentDigest: Hex
-  readonly chainId: number
-  readonly mode: Mode
-  /** Mode chained: `continues` of the next payment. */
-  readonly next?: Place | undefined
-}
+export type { Provider, SignedPayment }
+
 /** `promise` is undefined while it is held: nothing is promised then. `unproven`: it may be paid, but believe no promise. */
 export type Submitted = Receipt & { readonly promise: Promised | Unproven | undefined }
 
@@ -31,9 +22,12 @@ export type Wallet = {
    * @throws SigningRefusedError before the wallet is asked; WalletError if it gives no good signature
    */
   readonly sign: (terms: Terms, prepared: Prepared) => Promise<SignedPayment>
-  /** The same payment twice is one payment: after IceUnreachableError, submit it again. */
+  /**
+   * The same signed payment twice is one payment.
+   * @throws OutcomeUnknownError if it may have been taken: it holds `signed`, to be submitted again
+   */
   readonly submit: (signed: SignedPayment, options?: { readonly key?: string }) => Promise<Submitted>
-  /** The three in a row. */
+  /** The three in a row. Called twice it pays twice, unless for an order, which is paid once at most. */
   readonly pay: (terms: Terms) => Promise<{ readonly signed: SignedPayment; readonly submitted: Submitted }>
   /** Needs credentials: a page watches with `watch` and `watchUrl` instead. */
   readonly read: (id: string) => Promise<IntentView>
@@ -86,14 +80,14 @@ export function createWallet({
     return { submission, payment, paymentDigest, chainId: terms.chainId, mode: intent.mode, next }
   }
 
-  async function submit(
-    { submission, payment, paymentDigest, chainId }: SignedPayment,
-    options: { readonly key?: string } = {},
-  ): Promise<Submitted> {
-    const receipt = await client.post<Receipt>('/v1/intents', submission, options)
+  async function submit(signed: SignedPayment, options: { readonly key?: string } = {}): Promise<Submitted> {
+    const { submission, payment, paymentDigest, chainId } = signed
+    const receipt = await client.post<Receipt>('/v1/intents', submission, options).catch((error: unknown) => {
+      throw isOpen(error) ? new OutcomeUnknownError(signed, error) : error
+    })
     const { acknowledgement } = receipt
-    const signed = { chainId, digest: paymentDigest, orderRef: payment.orderRef, facts }
-    const promise = acknowledgement === null ? undefined : await checkAcknowledgement(acknowledgement, signed)
+    const about = { chainId, digest: paymentDigest, orderRef: payment.orderRef, facts }
+    const promise = acknowledgement === null ? undefined : await checkAcknowledgement(acknowledgement, about)
     return { ...receipt, promise }
   }
 
@@ -143,4 +137,9 @@ export function createWallet({
     cancel,
     chainedPlace,
   }
+}
+
+/** Whether ICE may have stored the payment before the answer was lost. */
+function isOpen(error: unknown): boolean {
+  return error instanceof IceUnreachableError || (error instanceof IceError && error.status >= 500)
 }

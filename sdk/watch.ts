@@ -73,13 +73,16 @@ async function* changesOf(
     tries,
   }: { signal: AbortSignal | undefined; last: number; silenceMillisMax: number; tries: number },
 ): AsyncGenerator<StateChange | 'over', void, undefined> {
-  const silence = new AbortController()
-  const cut = () => silence.abort(new Error(`nothing came for ${silenceMillisMax} ms`))
+  signal?.throwIfAborted()
+  const connection = new AbortController()
+  const leave = () => connection.abort(signal?.reason)
+  const cut = () => connection.abort(new Error(`nothing came for ${silenceMillisMax} ms`))
+  signal?.addEventListener('abort', leave)
   let timer = setTimeout(cut, silenceMillisMax)
   try {
     const response = await fetch(url, {
       headers: { accept: 'text/event-stream', ...(last > 0 ? { 'last-event-id': `${last}` } : {}) },
-      signal: signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]),
+      signal: connection.signal,
     })
     if (response.status === 204) return yield 'over'
     if (!response.ok || response.body === null) {
@@ -102,7 +105,8 @@ async function* changesOf(
   } finally {
     clearTimeout(timer)
     // Whoever stops listening leaves no connection behind.
-    silence.abort()
+    connection.abort()
+    signal?.removeEventListener('abort', leave)
   }
 }
 

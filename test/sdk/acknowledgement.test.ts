@@ -5,12 +5,7 @@ import { createAcknowledger } from '../../adapters/evm/acknowledger.ts'
 import { localSigner } from '../../adapters/signer/local.ts'
 import { showAcknowledgement } from '../../api/schemas/acknowledgement.ts'
 import { merkleProof, merkleRoot } from '../../core/protocol/merkle.ts'
-import {
-  type Acknowledgement,
-  acknowledgementLeaf,
-  zeroHash,
-  zeroOrderRef,
-} from '../../core/protocol/typed-data.ts'
+import { type Acknowledgement, acknowledgementLeaf, zeroHash, zeroOrderRef } from '../../core/protocol/typed-data.ts'
 import { checkAcknowledgement, type Step } from '../../sdk/acknowledgement.ts'
 import type { Facts } from '../../sdk/facts.ts'
 import type { AcknowledgementJson } from '../../sdk/intent.ts'
@@ -63,7 +58,10 @@ test('of an order is proved by the first eight bytes of its hash', async () => {
   const orderHash: Hex = `0x${'ab'.repeat(32)}`
   const ordered = await acknowledged({ orderHash })
   const orderRef: Hex = `0x${'AB'.repeat(8)}`
-  expect(await checkAcknowledgement(ordered, { ...payment, orderRef })).toMatchObject({ outcome: 'promised', orderHash })
+  expect(await checkAcknowledgement(ordered, { ...payment, orderRef })).toMatchObject({
+    outcome: 'promised',
+    orderHash,
+  })
   for (const [one, ref] of [
     [ordered, zeroOrderRef],
     [ordered, `0x${'ac'.repeat(8)}`],

@@ -35,7 +35,10 @@ const fine: Step = (response) => response.writeHead(201, { 'content-type': 'appl
 const problem =
   (status: number, code: string, { retryable = false, after }: { retryable?: boolean; after?: string } = {}): Step =>
   (response) => {
-    const headers = { 'content-type': 'application/problem+json', ...(after === undefined ? {} : { 'retry-after': after }) }
+    const headers = {
+      'content-type': 'application/problem+json',
+      ...(after === undefined ? {} : { 'retry-after': after }),
+    }
     const facts = { title: 't', detail: 'what was wrong', next: 'what to do', instance: 'r1', available: '5' }
     response.writeHead(status, headers).end(JSON.stringify({ code, status, retryable, ...facts }))
   }

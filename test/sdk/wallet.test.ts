@@ -1,11 +1,14 @@
 import { sql } from 'kysely'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { bytes } from '../../adapters/postgres/codec.ts'
+import { createClient } from '../../sdk/client.ts'
+import { OutcomeUnknownError } from '../../sdk/errors.ts'
 import type { Facts } from '../../sdk/facts.ts'
 import type { Terms } from '../../sdk/intent.ts'
 import { createMerchant } from '../../sdk/merchant.ts'
 import { createWallet } from '../../sdk/wallet.ts'
-import { createWorld, type World } from './world.ts'
+import { createWorld, serve, type World } from './world.ts'
 
 let world: World
 let facts: Facts
@@ -84,6 +87,29 @@ describe('pays', () => {
       })
       expect(wallet.signed).toEqual(types)
     }
+  })
+
+  test('once, though the answer to its submission is lost and the page asks again', async () => {
+    let isLost = true
+    const { url } = await serve(async (request) => {
+      const response = await world.app.fetch(request)
+      const isSubmission = new URL(request.url).pathname === '/v1/intents'
+      return isLost && isSubmission ? new Response('<h1>gateway</h1>', { status: 504 }) : response
+    })
+    const client = createClient({ baseUrl: url, credentials: world.credentials('wallet'), triesMax: 2 })
+    const { provider, signed: asked } = world.walletOf(payer)
+    const wallet = createWallet({ client, facts, provider })
+    const failed = await wallet.pay(world.terms(payer)).catch((error: unknown) => error)
+    if (!(failed instanceof OutcomeUnknownError)) throw failed
+    isLost = false
+    const { id, state } = await wallet.submit(failed.signed)
+    expect([state, asked]).toEqual(['accepted', ['Payment']])
+    const { rows } =
+      await sql`select 1 from intent_digest where digest = ${bytes(failed.signed.paymentDigest)}`.execute(
+        world.database,
+      )
+    expect(rows).toHaveLength(1)
+    expect(await wallet.read(id)).toMatchObject({ digest: failed.signed.paymentDigest })
   })
 
   test('what is held for an operator without a promise', async () => {

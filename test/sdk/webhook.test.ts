@@ -30,7 +30,10 @@ describe.each([
   test('reads an event, from text or bytes, from an object or Headers', async () => {
     const { headers } = delivery()
     const reader = await createWebhookReader(options)
-    const expected = { type: 'payment.finalized', data: { sequence: 5, amount: '12500000', reference: facts.reference } }
+    const expected = {
+      type: 'payment.finalized',
+      data: { sequence: 5, amount: '12500000', reference: facts.reference },
+    }
     expect(await reader.read(headers, body)).toMatchObject(expected)
     expect(await reader.read(new Headers(headers), new TextEncoder().encode(body))).toMatchObject(expected)
   })
@@ -130,7 +133,12 @@ test('says so if headers are missing, come twice, or the type is unknown', async
 })
 
 test('refuses to begin without a key, or with what is none', async () => {
-  for (const options of [{}, { publicKeys: ['whsec_AAAA'] }, { publicKeys: ['whpk_AAAA'] }, { hmacSecrets: ['AAAA'] }]) {
+  for (const options of [
+    {},
+    { publicKeys: ['whsec_AAAA'] },
+    { publicKeys: ['whpk_AAAA'] },
+    { hmacSecrets: ['AAAA'] },
+  ]) {
     await expect(createWebhookReader({ ...options, own })).rejects.toBeInstanceOf(RangeError)
   }
 })

@@ -5,10 +5,12 @@ import { type Address, erc20Abi, getContractAddress, type Hex, type LocalAccount
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { afterAll } from 'vitest'
 import { connectChain } from '../../adapters/evm/chain.ts'
-import { bytes } from '../../adapters/postgres/codec.ts'
+import { createBatching } from '../../adapters/postgres/batching.ts'
+import { bytes, newId, uuidOfOwn } from '../../adapters/postgres/codec.ts'
 import { createApp } from '../../api/app.ts'
 import { listen } from '../../api/server.ts'
 import { configSchema, contractKey, contractsOf } from '../../core/config.ts'
+import { zeroHash } from '../../core/protocol/typed-data.ts'
 import { vaultAbi } from '../../core/protocol/vault-abi.ts'
 import { localAccounts } from '../../scripts/local/accounts.ts'
 import { localWallet } from '../../scripts/local/deploy.ts'
@@ -32,7 +34,7 @@ export async function serve(fetch: Fetch): Promise<{ readonly url: string; reado
 }
 
 /** The wallet of one account as a page sees it; signs for real, and keeps what it was asked. */
-export function walletOf(account: LocalAccount, { chainId, rpcUrl }: { chainId: number; rpcUrl: string }) {
+function walletOf(account: LocalAccount, { chainId, rpcUrl }: { chainId: number; rpcUrl: string }) {
   const signed: string[] = []
   const provider: Provider = {
     request: async ({ method, params = [] }) => {
@@ -111,6 +113,26 @@ export async function createWorld({ payerCount = 1 }: { payerCount?: number } = 
     ...{ ...world, app, url, rpcUrl, pullSettler, see, credentials },
     clientOf: (app: 'wallet' | 'merchant', baseUrl = url) => createClient({ baseUrl, credentials: credentials(app) }),
     walletOf: (account: LocalAccount) => walletOf(account, { chainId, rpcUrl }),
+    /** What the relayer does to a payment, without one. */
+    settle: async (id: string): Promise<void> => {
+      const batch = newId('sb')
+      await createBatching(database).create({
+        ...{
+          id: batch,
+          chainId,
+          vault,
+          token: token.address,
+          anchor: zeroHash,
+          opening: { sequence: 0n, head: zeroHash },
+        },
+        ...{ payload: '0x01', gasLimit: 1n, mode: 'independent', payments: [{ id, bit: 0 }], cancelIds: [] },
+      })
+      for (const state of ['submitted', 'included', 'finalized']) {
+        await sql`
+          update batch set state = ${state}, results = '\\xff', block_number = 7, tx_hash = ${bytes(`0x${'ab'.repeat(32)}`)}
+          where id = ${uuidOfOwn('sb', batch)}`.execute(database)
+      }
+    },
     /** A payer with tokens in the wallet and nothing else. */
     minted: async (amount = 100_000_000n): Promise<PrivateKeyAccount> => {
       const payer = await world.fund()
