@@ -5,7 +5,7 @@ import { bytes } from '../../adapters/postgres/codec.ts'
 import { createClient } from '../../sdk/client.ts'
 import { OutcomeUnknownError } from '../../sdk/errors.ts'
 import type { Facts } from '../../sdk/facts.ts'
-import type { Terms } from '../../sdk/intent.ts'
+import type { Receipt, Terms } from '../../sdk/intent.ts'
 import { createMerchant } from '../../sdk/merchant.ts'
 import { createWallet } from '../../sdk/wallet.ts'
 import { createWorld, serve, type World } from './world.ts'
@@ -110,6 +110,20 @@ describe('pays', () => {
       )
     expect(rows).toHaveLength(1)
     expect(await wallet.read(id)).toMatchObject({ digest: failed.signed.paymentDigest })
+  })
+
+  test('and does not believe a promise that ICE has not signed like that', async () => {
+    const { url } = await serve(async (request) => {
+      const response = await world.app.fetch(request)
+      if (new URL(request.url).pathname !== '/v1/intents') return response
+      const receipt = (await response.json()) as Receipt
+      const acknowledgement = { ...receipt.acknowledgement, settleBy: '1' }
+      return Response.json({ ...receipt, acknowledgement }, { status: response.status })
+    })
+    const client = createClient({ baseUrl: url, credentials: world.credentials('wallet') })
+    const wallet = createWallet({ client, facts, provider: world.walletOf(payer).provider })
+    const { submitted } = await wallet.pay(world.terms(payer))
+    expect(submitted).toMatchObject({ state: 'accepted', promise: { outcome: 'unproven', step: 'path' } })
   })
 
   test('what is held for an operator without a promise', async () => {
