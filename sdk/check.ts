@@ -26,7 +26,7 @@ export type Checked = {
  * What the server handed out, held against what the user agreed to and the facts that the caller trusts. What comes out is
  * made here, not there, so nothing that the server wrote is signed but a nonce and a deadline.
  * @param place of a chained account, known without the server: its signature also approves all that `previous` names
- * @throws SigningRefusedError at the first field that says something else
+ * @throws SigningRefusedError at the first field that says something else; RangeError for terms that the facts do not know
  */
 export function checkPrepared(
   { terms, prepared, facts }: { terms: Terms; prepared: Prepared; facts: Facts },
@@ -46,7 +46,7 @@ export function checkPrepared(
   expectHex('payee', intent.payee, terms.payee)
   expectHex('token', intent.token, terms.token)
   expectSame('amount', uintOf('amount', intent.amount), terms.amount)
-  const orderRef = terms.order?.orderRef ?? zeroOrderRef
+  const orderRef = orderRefOf(terms)
   expectHex('orderRef', intent.orderRef, orderRef)
   const deadline = deadlineOf('deadline', intent.deadline, nowSeconds)
 
@@ -73,6 +73,13 @@ export function checkPrepared(
   if (prepared.permit === null) return pull
   if (taking.means !== 'allowance' || !token.takesPermits) return { ...pull, ...noPermit(prepared) }
   return { ...pull, permit: checkPermit(prepared.permit, { terms, chain, nowSeconds }) }
+}
+
+/** @throws RangeError for what no order has: hashed, it could pass for another one */
+function orderRefOf({ order }: Terms): Hex {
+  if (order === undefined) return zeroOrderRef
+  if (/^0x[0-9a-fA-F]{16}$/.test(order.orderRef)) return order.orderRef as Hex
+  throw new RangeError(`orderRef ${order.orderRef} is not 8 bytes in hex: take it from createOrder`)
 }
 
 function modeOf({ mode, means }: IntentJson, terms: Terms): Mode {

@@ -130,7 +130,7 @@ export type Terms = {
   /** Atomic units. */
   readonly amount: bigint
   /** As the merchant's backend got it from `createOrder`. */
-  readonly order?: { readonly id: string; readonly orderRef: Hex }
+  readonly order?: { readonly id: string; readonly orderRef: string }
   /** Without it ICE picks one that the payer has money for. */
   readonly mode?: Mode
   readonly means?: Means

@@ -139,7 +139,9 @@ export function createWallet({
   }
 }
 
-/** Whether ICE may have stored the payment before the answer was lost. */
+/** Whether an earlier try may have stored the payment: these answers are given without a look at what it did. */
 function isOpen(error: unknown): boolean {
-  return error instanceof IceUnreachableError || (error instanceof IceError && error.status >= 500)
+  if (error instanceof IceUnreachableError) return true
+  if (!(error instanceof IceError)) return false
+  return error.status >= 500 || error.code === 'rate_limited' || error.code === 'idempotency_in_flight'
 }

@@ -40,17 +40,13 @@ export async function createBackend({
       if (passedOn.includes(pathname)) {
         const headers = new Headers({ authorization: `Basic ${btoa(`${appId}:${appSecret}`)}` })
         for (const name of ['content-type', 'idempotency-key']) headers.set(name, request.headers.get(name) ?? '')
-        const {
-          status,
-          body,
-          headers: answered,
-        } = await fetch(api + pathname, {
-          ...{ method: 'POST', headers, body: await request.text() },
-        })
-        const kept = new Headers({ 'content-type': answered.get('content-type') ?? 'application/json' })
-        const retryAfter = answered.get('retry-after')
-        if (retryAfter !== null) kept.set('retry-after', retryAfter)
-        return new Response(body, { status, headers: kept })
+        const answer = await fetch(api + pathname, { method: 'POST', headers, body: await request.text() })
+        const kept = new Headers()
+        for (const name of ['content-type', 'retry-after']) {
+          const value = answer.headers.get(name)
+          if (value !== null) kept.set(name, value)
+        }
+        return new Response(answer.body, { status: answer.status, headers: kept })
       }
       if (pathname !== '/webhook') return new Response(null, { status: 404 })
       try {

@@ -35,7 +35,7 @@ describe('the examples of docs/sdk.md', () => {
     let settling: Promise<void> | undefined
     const paid = await payOrder({
       ...{ provider: world.walletOf(payer).provider, facts, backend: url },
-      order: { ...terms, order: { id: order.id, orderRef: order.orderRef as `0x${string}` } },
+      order: { ...terms, order: { id: order.id, orderRef: order.orderRef } },
       show: (state) => {
         shown.push(state)
         if (state === 'accepted') settling = claimed(order.id).then(world.settle)

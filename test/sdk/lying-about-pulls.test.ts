@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { signablePermit } from '../../api/schemas/typed-data.ts'
+import { zeroHash } from '../../core/protocol/typed-data.ts'
 import { createLiar, type Lie, shown, thief } from './liar.ts'
 
 const { world, tokenDomain, say, walletOf, consistent, refused } = await createLiar()
@@ -61,6 +62,11 @@ describe('out of a wallet it is not asked to sign', () => {
     ['a permit over more than the payment', permit({ value: 1_000_001n }), 'permit.value'],
     ['a permit over everything', permit({ value: 2n ** 256n - 1n }), 'permit.value'],
     ['a permit for somebody else', permit({ spender: thief }), 'permit.typedData.message.spender'],
+    [
+      'a permit with a digest of something else',
+      (honest) => ({ ...honest, permit: honest.permit && { ...honest.permit, digest: zeroHash } }),
+      'permit.digest',
+    ],
     ['a permit that lasts', permit({ deadline: 4_000_000_000n }), 'permit.deadline'],
   ])('%s', async (_, told, field) => refused(poor, byAllowance, told, field))
 

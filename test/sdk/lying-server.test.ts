@@ -80,8 +80,7 @@ describe('the wallet is not asked to sign', () => {
     const merchant = createMerchant({ client: world.clientOf('merchant'), facts, appId: 'merchant' })
     const { chainId, payee, token, amount } = world.terms(payer)
     const { id, orderRef } = await merchant.createOrder({ chainId, payee, token, amount, reference: 'r' })
-    const order = { id, orderRef: orderRef as `0x${string}` }
-    await refused(payer, { order }, consistent({ orderRef: '0x0101010101010101' }), 'orderRef')
+    await refused(payer, { order: { id, orderRef } }, consistent({ orderRef: '0x0101010101010101' }), 'orderRef')
   })
 })
 

@@ -46,7 +46,7 @@ describe('pays', () => {
     const merchant = createMerchant({ client: world.clientOf('merchant'), facts, appId: 'merchant' })
     const { chainId, payee, token, amount, ...rest } = world.terms(payer)
     const order = await merchant.createOrder({ chainId, payee, token, amount, reference: 'invoice 7' })
-    const { id, orderRef } = order as { id: string; orderRef: `0x${string}` }
+    const { id, orderRef } = order
     const terms: Terms = { ...rest, chainId, payee, token, amount, order: { id, orderRef } }
     const { submitted } = await walletFor(payer).pay(terms)
     expect(submitted.promise).toMatchObject({ outcome: 'promised', orderHash: order.orderHash })
@@ -89,12 +89,18 @@ describe('pays', () => {
     }
   })
 
-  test('once, though the answer to its submission is lost and the page asks again', async () => {
+  const busy = (status: number, code: string) => [JSON.stringify({ code, retryable: true }), { status }] as const
+  test.each([
+    ['a gateway answers instead', ['<h1>gateway</h1>', { status: 504 }] as const],
+    ['its next try is one too many', busy(429, 'rate_limited')],
+    ['its first try is still worked on', busy(409, 'idempotency_in_flight')],
+    ['the database cannot say', busy(503, 'store_unavailable')],
+  ])('once, though the answer to its submission is lost and %s', async (_, [body, init]) => {
     let isLost = true
     const { url } = await serve(async (request) => {
       const response = await world.app.fetch(request)
       const isSubmission = new URL(request.url).pathname === '/v1/intents'
-      return isLost && isSubmission ? new Response('<h1>gateway</h1>', { status: 504 }) : response
+      return isLost && isSubmission ? new Response(body, init) : response
     })
     const client = createClient({ baseUrl: url, credentials: world.credentials('wallet'), triesMax: 2 })
     const { provider, signed: asked } = world.walletOf(payer)
@@ -185,6 +191,19 @@ describe('gives nothing to ICE', () => {
     }
     const wallet = createWallet({ client: world.clientOf('wallet'), facts, provider: elsewhere })
     await expect(wallet.pay(world.terms(payer))).rejects.toMatchObject({ name: 'WalletError', reason: 'wrong_chain' })
+  })
+
+  test('for terms that the facts do not know', async () => {
+    const wallet = walletFor(payer)
+    const prepared = await wallet.prepare(world.terms(payer))
+    for (const [terms, said] of [
+      [{ chainId: 1 }, 'chain 1'],
+      [{ token: payer.address }, `token ${payer.address}`],
+      [{ order: { id: 'po_1', orderRef: '0x01' } }, 'orderRef 0x01'],
+    ] as const) {
+      await expect(wallet.sign(world.terms(payer, terms), prepared)).rejects.toThrow(said)
+    }
+    expect(wallet.signed).toEqual([])
   })
 
   test('when another account signs than was asked', async () => {
