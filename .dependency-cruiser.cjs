@@ -2,7 +2,7 @@
  * The dependency rule: imports point inward. Type imports count, since they bind as much as values do.
  * Run by test/tidy.test.ts.
  */
-const ours = '^(adapters|api|bench|contracts|core|relayer|scripts|test)/'
+const ours = '^(adapters|api|bench|contracts|core|relayer|scripts|sdk|test)/'
 
 /** No file matched by `from` may import one of our files, unless `except` allows it. */
 const only = (name, from, except, comment, fromExcept) => ({
@@ -49,6 +49,19 @@ module.exports = {
       '^(core|adapters|relayer)/',
       'relayer/main.ts wires adapters, never the API.',
     ),
+    only(
+      'sdk-imports-the-protocol',
+      '^sdk/',
+      '^(core/protocol|sdk)/',
+      'sdk is published alone: it takes core/protocol along, and nothing else of ours.',
+    ),
+    {
+      name: 'sdk-without-node',
+      comment: 'The SDK runs in browsers: nothing of Node.',
+      severity: 'error',
+      from: { path: '^sdk/' },
+      to: { dependencyTypes: ['core'] },
+    },
     {
       name: 'vendors-stay-apart',
       comment: 'An adapter of one vendor does not lean on another vendor: core/ports is where they meet.',
@@ -102,13 +115,13 @@ module.exports = {
       name: 'production-without-dev-dependencies',
       comment: 'What runs in production is listed under dependencies.',
       severity: 'error',
-      from: { path: '^(adapters|api|core|relayer)/' },
+      from: { path: '^(adapters|api|core|relayer|sdk)/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^test/peers/node_modules' },
+    exclude: { path: '^(test/peers/node_modules|sdk/dist)/' },
     tsPreCompilationDeps: true,
     parser: 'swc',
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },

@@ -21,6 +21,7 @@ export default defineConfig({
       project('ports', ['test/ports/**/*.test.ts'], onPostgres),
       project('api', ['test/api/**/*.test.ts'], onPostgres),
       project('relayer', ['test/relayer/**/*.test.ts'], onPostgres),
+      project('sdk', ['test/sdk/**/*.test.ts'], onPostgres),
       // Whole systems start and stop here, several of them in one test.
       project('life', ['test/life/**/*.test.ts'], { testTimeout: 300_000 }),
       project('peers', ['test/peers/**/*.test.ts'], { testTimeout: 300_000 }),

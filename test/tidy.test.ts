@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { errors } from '../core/errors.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const codeFolders = ['adapters', 'api', 'bench', 'contracts', 'core', 'relayer', 'scripts', 'test']
+const codeFolders = ['adapters', 'api', 'bench', 'contracts', 'core', 'relayer', 'scripts', 'sdk', 'test']
 const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md']
 
 /** Paths from the root, of every file below the folders. */
@@ -16,7 +16,7 @@ async function list(folders: readonly string[], pattern: RegExp): Promise<readon
     folders.map(async (folder) => {
       const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true })
       return entries
-        .filter((entry) => entry.isFile() && !entry.parentPath.includes('node_modules'))
+        .filter((entry) => entry.isFile() && !/node_modules|sdk\/dist/.test(entry.parentPath))
         .map(({ parentPath, name }) => join(parentPath, name).slice(root.length))
     }),
   )
@@ -151,7 +151,7 @@ test('nothing is put off in a comment', async () => {
 
 test('dependencies are pinned to one version', async () => {
   const all = await Promise.all(
-    ['package.json', 'test/peers/package.json'].map(async (path) => {
+    ['package.json', 'sdk/package.json', 'test/peers/package.json'].map(async (path) => {
       const { dependencies, devDependencies }: Record<string, Record<string, string>> = JSON.parse(await read(path))
       return Object.entries({ ...dependencies, ...devDependencies })
     }),
@@ -170,9 +170,9 @@ test('links and paths in the documentation lead somewhere', async () => {
       const links = [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)].map(([, to = '']) =>
         join(dirname(path), to),
       )
-      const named = [...text.matchAll(/`((?:adapters|api|contracts|core|docs|relayer|scripts|test)\/[\w./-]*)`/g)].map(
-        ([, to = '']) => to,
-      )
+      const named = [
+        ...text.matchAll(/`((?:adapters|api|contracts|core|docs|relayer|scripts|sdk|test)\/[\w./-]*)`/g),
+      ].map(([, to = '']) => to)
       return [...links, ...named].filter((to) => !existsSync(join(root, to))).map((to) => `${path} → ${to}`)
     }),
   )
