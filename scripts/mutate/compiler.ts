@@ -15,7 +15,7 @@ type CompilerOutput = {
 export class CompilerError extends Error {}
 
 /**
- * Compiles as the build does but without the optimizer: 5 seconds for the vault instead of 60, and all tests pass on the
+ * Compiles as the build does but without the optimizer: 5 seconds for the vault instead of 9, and all tests pass on the
  * result, as each run shows first. It is too large for a chain, which the tests' chain does not mind.
  * @throws CompilerError if the mutant is no Solidity
  */
