@@ -55,6 +55,8 @@ const chainSchema = z
     blockSeconds: z.number().positive(),
     /** The vault's first block or any before it: from here the ledger knows every deposit. */
     startBlock: z.int().min(0).default(0).transform(BigInt),
+    /** The same for the pull settler, if it is younger than the vault. */
+    pullStartBlock: z.int().min(0).transform(BigInt).optional(),
     finality: z.union([
       z.strictObject({ rule: z.literal('tag') }),
       z.strictObject({ rule: z.literal('depth'), depth: z.int().min(0) }),
@@ -138,7 +140,8 @@ export type Config = { readonly chains: readonly ChainConfig[] }
  * and the pull settler if there is one. In books, ports and stages `vault` names the contract whose books they are.
  */
 export function contractsOf(chain: ChainConfig): readonly ChainConfig[] {
-  return chain.pullSettler === undefined ? [chain] : [chain, { ...chain, vault: chain.pullSettler, home: chain.vault }]
+  const { vault: home, pullSettler: vault, pullStartBlock: startBlock = chain.startBlock } = chain
+  return vault === undefined ? [chain] : [chain, { ...chain, vault, home, startBlock }]
 }
 
 /** The EIP-712 domain in which a token takes authorizations, or permits; undefined if it takes none. */

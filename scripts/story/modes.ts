@@ -86,7 +86,9 @@ export async function payOtherWays(scene: Scene, lines: StepLines): Promise<Othe
       for (const { mode, paymentCount, gasUsed, blockNumber } of batches) {
         if (mode === 'independent') continue
         const gas = BigInt(gasUsed ?? 0) / BigInt(paymentCount)
-        tell(`${paymentCount} ${mode} payments in block ${blockNumber}: ${gas.toLocaleString('en')} gas per payment`)
+        tell(
+          `${paymentCount} ${mode} payments in block ${blockNumber}: ${gas.toLocaleString('en')} gas per payment, the fixed cost of so small a batch included`,
+        )
       }
     },
   }

@@ -94,6 +94,12 @@ describe('the contracts of a chain', () => {
     expect(others).toEqual([])
   })
 
+  test('are followed from where each began', () => {
+    const startsOf = (changes: object) => contractsOf({ ...settling, ...changes }).map(({ startBlock }) => startBlock)
+    expect(startsOf({ startBlock: 7n })).toEqual([7n, 7n])
+    expect(startsOf({ startBlock: 7n, pullStartBlock: 90n })).toEqual([7n, 90n])
+  })
+
   test('settle in modes of their own, and both have one home', () => {
     const told = contractsOf(settling).map((each) => [modesOf(each), homeOf(each), isPullSettler(each)])
     expect(told).toEqual([
