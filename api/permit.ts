@@ -4,11 +4,11 @@ import { type Refusal, refusal } from '../core/errors.ts'
 import { type Chain, ChainUnavailableError } from '../core/ports/chain.ts'
 import type { Signatures } from '../core/ports/signatures.ts'
 import type { SignedPermit } from '../core/protocol/packed-pull.ts'
+import { type Signable, signablePermit } from '../core/protocol/signable.ts'
 import type { Taking } from '../core/protocol/taking.ts'
 import type { Payment } from '../core/protocol/typed-data.ts'
 import type { KnownContract } from './chains.ts'
 import type { Submission } from './schemas/intent.ts'
-import { type Signable, signablePermit } from './schemas/typed-data.ts'
 import { checkSignature, type SignatureClaim } from './signature.ts'
 
 /** A permit that comes with a payment, before its signature is checked. */

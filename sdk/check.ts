@@ -1,11 +1,18 @@
-import type { Hex } from 'viem'
+import type { Address, Hex } from 'viem'
 import { chainedLink } from '../core/protocol/packed-chained.ts'
+import {
+  type Signable,
+  signableAuthorization,
+  signablePayment,
+  signablePermit,
+  type TokenDomain,
+  type TypedDataJson,
+} from '../core/protocol/signable.ts'
 import { intentDigest, type Mode, modes, type Taking } from '../core/protocol/taking.ts'
 import { type Domain, domainOf, domainSeparator, type Payment, zeroOrderRef } from '../core/protocol/typed-data.ts'
 import { SigningRefusedError } from './errors.ts'
 import { type ChainFacts, chainOf, type Facts, isSameHex, tokenOf } from './facts.ts'
-import type { IntentJson, Place, Prepared, Terms, TypedDataJson } from './intent.ts'
-import { type Signable, signableAuthorization, signablePayment, signablePermit, tokenDomainOf } from './signable.ts'
+import type { IntentJson, Place, Prepared, Terms } from './intent.ts'
 
 /** No deployment takes a later deadline. */
 const deadlineAheadSecondsMax = 12 * 3600
@@ -184,4 +191,12 @@ export function expectTypedData(field: string, actual: unknown, expected: unknow
 function isHexOf(actual: unknown, expected: unknown): boolean {
   const isHex = typeof expected === 'string' && expected.startsWith('0x')
   return isHex && typeof actual === 'string' && isSameHex(actual, expected)
+}
+
+/** @param given the domain that was handed out: only its name and version are taken from it */
+function tokenDomainOf(
+  given: TypedDataJson['domain'],
+  { chainId, token }: { chainId: number; token: Address },
+): TokenDomain {
+  return { name: given.name, version: given.version, chainId, verifyingContract: token }
 }

@@ -1,4 +1,5 @@
 import type { Address, Hex } from 'viem'
+import type { TypedDataJson } from '../core/protocol/signable.ts'
 import type { Means, Mode } from '../core/protocol/taking.ts'
 import type { Guarantee, Payment } from '../core/protocol/typed-data.ts'
 import type { PaymentEventState } from '../core/protocol/webhook.ts'
@@ -18,19 +19,6 @@ export type IntentJson = {
   readonly means?: Means | undefined
   readonly deadline: string
   readonly orderRef: string
-}
-
-/** Complete EIP-712 JSON, for eth_signTypedData_v4. */
-export type TypedDataJson = {
-  readonly types: Readonly<Record<string, readonly { readonly name: string; readonly type: string }[]>>
-  readonly primaryType: string
-  readonly domain: {
-    readonly name: string
-    readonly version: string
-    readonly chainId: number
-    readonly verifyingContract: string
-  }
-  readonly message: Readonly<Record<string, string>>
 }
 
 /** What `prepare` answers. None of it is believed before it was checked, see `checkPrepared`. */

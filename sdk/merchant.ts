@@ -1,12 +1,12 @@
 import type { Address, Hex } from 'viem'
+import { signableConsent, signableOwnership, type TypedDataJson } from '../core/protocol/signable.ts'
 import { domainOf } from '../core/protocol/typed-data.ts'
 import type { PaymentEventState } from '../core/protocol/webhook.ts'
 import { expectTypedData, uintOf } from './check.ts'
 import type { Client, Query } from './client.ts'
 import { SigningRefusedError } from './errors.ts'
 import { chainOf, type Facts } from './facts.ts'
-import type { IntentView, TypedDataJson } from './intent.ts'
-import { signableConsent, signableOwnership } from './signable.ts'
+import type { IntentView } from './intent.ts'
 import { type Provider, signWith } from './signing.ts'
 
 const pageLimit = 100

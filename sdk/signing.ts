@@ -1,8 +1,8 @@
 import { type Address, type Hex, recoverAddress } from 'viem'
+import type { Signable } from '../core/protocol/signable.ts'
 import { parseSignature } from '../core/protocol/signature.ts'
 import { WalletError } from './errors.ts'
 import { isSameHex } from './facts.ts'
-import type { Signable } from './signable.ts'
 
 /** What wallets put into a page, or hand out through EIP-6963. @see EIP-1193 */
 export type Provider = {

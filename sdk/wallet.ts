@@ -1,4 +1,5 @@
 import { type Address, decodeFunctionResult, encodeFunctionData, type Hex } from 'viem'
+import { signableCancel, type TypedDataJson } from '../core/protocol/signable.ts'
 import { domainOf } from '../core/protocol/typed-data.ts'
 import { vaultAbi } from '../core/protocol/vault-abi.ts'
 import { checkAcknowledgement, type Promised, type Unproven } from './acknowledgement.ts'
@@ -6,8 +7,7 @@ import { checkPrepared, deadlineOf, expectTypedData } from './check.ts'
 import type { Client } from './client.ts'
 import { IceError, IceUnreachableError, OutcomeUnknownError } from './errors.ts'
 import { chainOf, type Facts } from './facts.ts'
-import type { IntentView, Place, Prepared, Receipt, SignedPayment, Terms, TypedDataJson } from './intent.ts'
-import { signableCancel } from './signable.ts'
+import type { IntentView, Place, Prepared, Receipt, SignedPayment, Terms } from './intent.ts'
 import { asked, type Provider, signWith } from './signing.ts'
 
 export type { Provider, SignedPayment }

@@ -1,11 +1,11 @@
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { expect } from 'vitest'
 import { showPayment } from '../../api/schemas/intent.ts'
-import { signablePayment } from '../../api/schemas/typed-data.ts'
+import { signablePayment, type TypedDataJson } from '../../core/protocol/signable.ts'
 import type { Taking } from '../../core/protocol/taking.ts'
 import { domainOf, type Payment } from '../../core/protocol/typed-data.ts'
 import { createClient } from '../../sdk/client.ts'
-import type { Prepared, Terms, TypedDataJson } from '../../sdk/intent.ts'
+import type { Prepared, Terms } from '../../sdk/intent.ts'
 import { createWallet } from '../../sdk/wallet.ts'
 import { createWorld, serve } from './world.ts'
 

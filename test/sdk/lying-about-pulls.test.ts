@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { signablePermit } from '../../api/schemas/typed-data.ts'
+import { signablePermit } from '../../core/protocol/signable.ts'
 import { zeroHash } from '../../core/protocol/typed-data.ts'
 import { createLiar, type Lie, shown, thief } from './liar.ts'
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Prepared, TypedDataJson } from '../../sdk/intent.ts'
+import type { TypedDataJson } from '../../core/protocol/signable.ts'
+import type { Prepared } from '../../sdk/intent.ts'
 import { createMerchant } from '../../sdk/merchant.ts'
 import { createLiar, type Lie, shown, thief } from './liar.ts'
 
