@@ -1,5 +1,5 @@
 import type { Address } from 'viem'
-import { type TokenConfig, tokenDomainOf } from '../core/config.ts'
+import { contractKey, type TokenConfig, tokenDomainOf } from '../core/config.ts'
 import { type Refusal, refusal } from '../core/errors.ts'
 import { type Chain, ChainUnavailableError } from '../core/ports/chain.ts'
 import type { Signatures } from '../core/ports/signatures.ts'
@@ -9,7 +9,7 @@ import type { Taking } from '../core/protocol/taking.ts'
 import type { Payment } from '../core/protocol/typed-data.ts'
 import type { KnownContract } from './chains.ts'
 import type { Submission } from './schemas/intent.ts'
-import { checkSignature, type SignatureClaim } from './signature.ts'
+import { checkSignatures, type SignatureClaim } from './signature.ts'
 
 /** A permit that comes with a payment, before its signature is checked. */
 export type PermitDraft = {
@@ -56,30 +56,49 @@ type WithPermit = {
   readonly permit: PermitDraft | undefined
 }
 
-/** Checks signatures of permits, and that the token expects their nonces next: others could never be used, or only later. */
-export function checkPermits<One extends WithPermit>(
+/**
+ * Checks signatures of permits, and that the token expects their nonces next: others could never be used, or only later. Each
+ * token is asked once for all of a set.
+ */
+export async function checkPermits<One extends WithPermit>(
   signatures: Signatures,
   all: readonly One[],
 ): Promise<readonly (Permitted<One> | Refusal)[]> {
-  return Promise.all(
-    all.map(async (one): Promise<Permitted<One> | Refusal> => {
-      const { permit } = one
-      if (permit === undefined) return { ...one, signedPermit: undefined }
-      const checked = checkSignature(signatures, permit.claim)
-      if (checked.outcome === 'refused') return checked
-      const misplaced = await refuseNonce(one, permit)
-      return misplaced ?? { ...one, signedPermit: { ...permit.terms, signature: checked.signature } }
-    }),
-  )
+  const drafts = all.flatMap(({ permit, ...rest }) => (permit === undefined ? [] : [{ ...rest, permit }]))
+  if (drafts.length === 0) return all.map((one) => ({ ...one, signedPermit: undefined }))
+  const claims = drafts.map(({ permit }) => permit.claim)
+  const checked = new Map((await checkSignatures(signatures, claims)).map((check, index) => [claims[index], check]))
+  const good = drafts.filter(({ permit }) => checked.get(permit.claim)?.outcome === 'ok')
+  const misplaced = await refuseNonces(good)
+  return all.map((one): Permitted<One> | Refusal => {
+    const { permit } = one
+    const check = checked.get(permit?.claim)
+    if (permit === undefined || check === undefined) return { ...one, signedPermit: undefined }
+    if (check.outcome === 'refused') return check
+    return misplaced.get(permit) ?? { ...one, signedPermit: { ...permit.terms, signature: check.signature } }
+  })
 }
 
-async function refuseNonce(
-  { known: { node, config }, token }: WithPermit,
-  { nonce, terms }: PermitDraft,
-): Promise<Refusal | undefined> {
-  const expected = await permitNonceOf(node, token.address, terms.owner)
+type Drafted = Pick<WithPermit, 'known' | 'token'> & { readonly permit: PermitDraft }
+
+async function refuseNonces(drafts: readonly Drafted[]): Promise<ReadonlyMap<PermitDraft, Refusal>> {
+  const groups = Map.groupBy(drafts, ({ known, token }) => `${contractKey(known.config)}:${token.address}`)
+  const refused = [...groups.values()].map(async (group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { known, token } = first
+    const owners = [...new Set(group.map(({ permit }) => permit.terms.owner))]
+    const nonces = await permitNoncesOf(known.node, token.address, owners)
+    return group.flatMap(({ permit }): readonly [PermitDraft, Refusal][] => {
+      const misplaced = refuseNonce(permit.nonce, nonces?.[owners.indexOf(permit.terms.owner)], known.config.chainId)
+      return misplaced === undefined ? [] : [[permit, misplaced]]
+    })
+  })
+  return new Map((await Promise.all(refused)).flat())
+}
+
+function refuseNonce(nonce: bigint, expected: bigint | undefined, chainId: number): Refusal | undefined {
   if (expected === undefined) {
-    const { chainId } = config
     const fields = { chainId, retryAfterSeconds: 2 }
     return refusal('chain_unavailable', `chain ${chainId}: the node did not say which permit comes next`, fields)
   }
@@ -88,14 +107,14 @@ async function refuseNonce(
   return refusal('permit_invalid', `the permit has the nonce ${nonce}, the token expects ${expected}`, fields)
 }
 
-/** Undefined if the node does not answer. */
-export async function permitNonceOf(
+/** In the order of the owners; undefined if the node does not answer. */
+export async function permitNoncesOf(
   node: Chain | undefined,
   token: Address,
-  owner: Address,
-): Promise<bigint | undefined> {
+  owners: readonly Address[],
+): Promise<readonly bigint[] | undefined> {
   try {
-    return (await node?.permitNonces(token, [owner]))?.[0]
+    return await node?.permitNonces(token, owners)
   } catch (error) {
     if (error instanceof ChainUnavailableError) return undefined
     throw error

@@ -17,6 +17,8 @@ import { vaultContract } from './vault.ts'
 
 /** @see EIP-2612 */
 const noncesAbi = parseAbi(['function nonces(address owner) view returns (uint256)'])
+/** Tokens tell one nonce per call; so many calls are on their way to a node at once. */
+const noncesAtOnceMax = 20
 const timeoutMillisDefault = 5_000
 
 const blockSchema = z
@@ -77,7 +79,11 @@ export function connectChain({
       const { hash } = await head()
       const ask = (owner: Address) =>
         read(rpc, { to: token, abi: noncesAbi, functionName: 'nonces', args: [owner] }, hash)
-      return Promise.all(owners.map(ask))
+      const nonces: bigint[] = []
+      for (let at = 0; at < owners.length; at += noncesAtOnceMax) {
+        nonces.push(...(await Promise.all(owners.slice(at, at + noncesAtOnceMax).map(ask))))
+      }
+      return nonces
     },
     isPaused: contract.isPaused,
     holdings: (tokens, atBlock) =>

@@ -13,7 +13,7 @@ import type { ApiEnv } from '../environment.ts'
 import type { Introduction } from '../introduce.ts'
 import { errorOf } from '../middleware/problem.ts'
 import { findPayerAccount, type PayerAccount } from '../payer-account.ts'
-import { permitNonceOf, proposePermit } from '../permit.ts'
+import { permitNoncesOf, proposePermit } from '../permit.ts'
 import { placeIn } from '../place.ts'
 import type { ApiPorts } from '../ports.ts'
 import { example } from '../schemas/example.ts'
@@ -179,7 +179,7 @@ async function permitFor({ known, record }: PayerAccount, token: TokenConfig, pa
   const { state, reserved } = record
   if (taking.mode !== 'pull' || availableFloor(state, reserved, taking) >= payment.amount) return null
   if (taking.means !== 'allowance' || token.permit === undefined) return null
-  const nonce = await permitNonceOf(known.node, token.address, payment.payer)
+  const [nonce] = (await permitNoncesOf(known.node, token.address, [payment.payer])) ?? []
   const proposed = nonce === undefined ? undefined : proposePermit(known, token, payment, { reserved, nonce })
   if (proposed === undefined) return null
   const { value, deadline, typedData, digest } = proposed

@@ -68,6 +68,27 @@ describe('a pull by allowance', () => {
     expect((await submit(body, { permit }, short)).status).toBe(201)
   })
 
+  test('in a set has its own permit judged, and nobody else’s', async () => {
+    const wallets = await Promise.all([1, 2, 3].map(() => world.fund()))
+    const items = []
+    for (const [index, wallet] of wallets.entries()) {
+      await world.fillWallet(wallet, 9_000_000n, 0n)
+      const { body } = await prepare({ means: 'allowance' }, wallet)
+      const { value, deadline, typedData } = body.permit
+      const nonce = index === 1 ? '1' : '0'
+      const said = { ...typedData, message: { ...typedData.message, nonce } }
+      const signature = await sign(said, index === 2 ? payer : wallet)
+      const permit = { value, nonce, deadline, signature }
+      items.push({ intent: body.intent, signature: await sign(body.typedData, wallet), permit })
+    }
+    const { body: plain } = await prepare()
+    items.push({ intent: plain.intent, signature: await sign(plain.typedData) })
+    const { body } = await world.post('/v1/intents', { intents: items })
+    expect(body.results.map((each: Prepared) => each.problem?.code ?? each.status)).toEqual([
+      ...[201, 'permit_invalid', 'signature_mismatch', 201],
+    ])
+  })
+
   test('of more than the wallet holds is short of balance', async () => {
     const { body } = await prepare({ amount: '50000001', means: 'allowance' })
     expect(body.warnings).toMatchObject([{ code: 'insufficient_balance' }])
