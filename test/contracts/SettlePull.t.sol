@@ -13,7 +13,7 @@ import {
     SilentToken
 } from "../../contracts/test/HostileTokens.sol";
 import {PackedReference} from "./base/PackedReference.sol";
-import {leastGas} from "./base/LeastGas.sol";
+import {Starvation} from "./base/Starvation.sol";
 import {PullParts, PullTest, SignedPermit, SignedPull} from "./base/PullTest.sol";
 import {deploy, vm} from "./base/Vm.sol";
 
@@ -43,7 +43,7 @@ contract BurningPullToken is DemoToken("Burning", "BRN", 6) {
     }
 }
 
-contract SettlePullTest is PullTest {
+contract SettlePullTest is PullTest, Starvation {
     function _used(uint256 nonce) private view returns (bool) {
         return settler.isNonceUsed(payer, address(token), nonce);
     }
@@ -339,31 +339,16 @@ contract SettlePullTest is PullTest {
         b.payout = 1;
         b.allowances[0] = _signPull(_pull(UNIT, 1), PAYER_KEY);
         bytes memory blob = _encode(b);
-        uint256 least = leastGas(blob, _outcome);
-        for (uint256 gasAmount = least; gasAmount < least + 10_000; gasAmount += 50) {
-            vm.assertTrue(_outcome(blob, gasAmount) != 2, "starved");
-        }
-        vm.assertEq(_outcome(blob, 1_000_000), 1, "fed");
+        _assertNeverStarved(blob);
     }
 
-    function _outcome(bytes memory blob, uint256 gasAmount) private returns (uint256) {
-        try this.attempt(blob, gasAmount) {} catch (bytes memory answer) {
-            return abi.decode(answer, (uint256));
-        }
-        return 3;
-    }
-
-    /// 0: reverted, 1: took effect, 2: did not; undone by its own revert.
-    function attempt(bytes calldata blob, uint256 gasAmount) external {
+    function _sendWith(bytes calldata blob, uint256 gasAmount) internal override returns (Outcome) {
         vm.prank(sender);
         (bool done, bytes memory results) = address(settler).call{gas: gasAmount}(
             abi.encodeCall(settler.settlePull, (blob))
         );
-        uint256 answer = !done ? 0 : abi.decode(results, (bytes))[0] == 0x01 ? 1 : 2;
-        assembly ("memory-safe") {
-            mstore(0, answer)
-            revert(0, 0x20)
-        }
+        if (!done) return Outcome.Reverted;
+        return abi.decode(results, (bytes))[0] == 0x01 ? Outcome.Fed : Outcome.Starved;
     }
 
     // Finding 2: the cap holds, and the others of the batch settle.

@@ -4,13 +4,13 @@ pragma solidity 0.8.37;
 import {DemoToken} from "../../contracts/demo/DemoToken.sol";
 import {IVault} from "../../contracts/interfaces/IVault.sol";
 import {BombWallet, BurningWallet, OddWallet, OwnedWallet, PickyWallet} from "../../contracts/test/Wallets.sol";
-import {leastGas} from "./base/LeastGas.sol";
+import {Starvation} from "./base/Starvation.sol";
 import {BatchParts, PackedReference, SignedPayment} from "./base/PackedReference.sol";
 import {VaultTest} from "./base/VaultTest.sol";
 import {vm} from "./base/Vm.sol";
 
 /// The section of a batch in which contracts sign (ERC-1271).
-contract WalletSettlementTest is VaultTest {
+contract WalletSettlementTest is VaultTest, Starvation {
     bytes4 private constant YES = 0x1626ba7e;
     OwnedWallet private wallet;
 
@@ -241,29 +241,14 @@ contract WalletSettlementTest is VaultTest {
         PickyWallet picky = new PickyWallet();
         _deposit(address(picky), 100 * UNIT);
         bytes memory blob = _blob(_batch(0, 0), 1, _record(_walletPayment(address(picky), UNIT, 1), 0, ""));
-        uint256 least = leastGas(blob, _outcome);
-        for (uint256 gasAmount = least; gasAmount < least + 10_000; gasAmount += 50) {
-            vm.assertTrue(_outcome(blob, gasAmount) != 2, "starved");
-        }
-        vm.assertEq(_outcome(blob, 1_000_000), 1, "fed");
+        _assertNeverStarved(blob);
     }
 
-    function _outcome(bytes memory blob, uint256 gasAmount) private returns (uint256) {
-        try this.attempt(blob, gasAmount) {} catch (bytes memory answer) {
-            return abi.decode(answer, (uint256));
-        }
-        return 3;
-    }
-
-    /// 0: reverted, 1: took effect, 2: did not; undone by its own revert.
-    function attempt(bytes calldata blob, uint256 gasAmount) external {
+    function _sendWith(bytes calldata blob, uint256 gasAmount) internal override returns (Outcome) {
         vm.prank(sender);
         (bool done, bytes memory results) = address(vault).call{gas: gasAmount}(abi.encodeCall(vault.settle, (blob)));
-        uint256 answer = !done ? 0 : abi.decode(results, (bytes))[0] == 0x01 ? 1 : 2;
-        assembly ("memory-safe") {
-            mstore(0, answer)
-            revert(0, 0x20)
-        }
+        if (!done) return Outcome.Reverted;
+        return abi.decode(results, (bytes))[0] == 0x01 ? Outcome.Fed : Outcome.Starved;
     }
 
     function test_reverts_whenTheGasBeforeAWalletIsShort() public {
